@@ -1,0 +1,133 @@
+/*
+ * The database: one interface, two back ends behind it (SQLite file; PostgreSQL). What blocks is a
+ * job: straight-line C that runs on a database thread with a connection, inside one transaction.
+ * SQLite has one writer thread and N readers; queued write jobs share a commit (each in its own
+ * savepoint), and a job completes only after the commit that holds it is durable.
+ *
+ * Threads: db_submit from the loop thread; completions arrive on the loop; everything that takes a
+ * struct dbc only inside a job. All text of SQL lives in sql/ and is reached by enum query.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "io/flow.h"
+
+#include "db/queries.h" /* generated from sql/queries: enum query, Q_<NAME> */
+
+struct db;
+struct dbc; /* a connection, as a job sees it */
+
+struct db_config {
+	const char *path; /* SQLite file, created when absent */
+	const char *url;  /* postgres://..., wins over path */
+	unsigned readers; /* reader threads; 0 = default */
+};
+
+/* Opens, migrates to the schema of this binary. ERR_CONFLICT: the schema is newer than we know. */
+int db_open(const struct db_config *cfg, struct loop *loop, struct db **ret, struct err *err)
+	MUST_CHECK;
+/* Waits for queued jobs, closes. NULL is fine. */
+void db_close(struct db *db);
+OWN_FN(struct db, db_close)
+
+enum db_mode { DB_READ, DB_WRITE };
+
+/*
+ * A job: returns 0 or an error (then nothing it wrote stays). It must not touch loop objects.
+ * It may be run again from the start when the back end asks for it (deadlock, lost connection
+ * before commit), so it writes its results only to its own arg.
+ */
+typedef int db_job_fn(struct dbc *c, void *arg, struct err *err);
+
+/* Queues a job; op->done(op->ctx, err) comes on the loop. The caller set done and ctx. */
+void db_submit(struct db *db, enum db_mode mode, struct op *op, db_job_fn *job, void *arg);
+
+/* Runs a job and waits: for start-up, command line and tests, never on a running loop. */
+int db_run(struct db *db, enum db_mode mode, db_job_fn *job, void *arg, struct err *err);
+
+/* Queries. Arguments are typed; text and blobs are borrowed for the call. */
+struct arg {
+	enum { ARG_NULL, ARG_I64, ARG_F64, ARG_TEXT, ARG_BLOB } type;
+	union {
+		int64_t i64;
+		double f64;
+		struct sv sv;
+	};
+};
+
+static inline struct arg arg_null(void)
+{
+	return (struct arg){ .type = ARG_NULL };
+}
+
+static inline struct arg arg_i64(int64_t v)
+{
+	return (struct arg){ .type = ARG_I64, .i64 = v };
+}
+
+/* An absent sv is NULL. */
+static inline struct arg arg_sv(struct sv v)
+{
+	return v.ptr ? (struct arg){ .type = ARG_TEXT, .sv = v } : arg_null();
+}
+
+static inline struct arg arg_str(const char *v)
+{
+	return arg_sv(sv_str(v));
+}
+
+static inline struct arg arg_blob(struct sv v)
+{
+	return v.ptr ? (struct arg){ .type = ARG_BLOB, .sv = v } : arg_null();
+}
+
+#define ARGS(...)                                                                                  \
+	(const struct arg[]){ __VA_ARGS__ }, ARRAY_LEN(((const struct arg[]){ __VA_ARGS__ }))
+#define NO_ARGS NULL, 0
+
+struct rows {
+	struct dbc *c;
+	void *impl; /* the back end's statement or result */
+	int64_t row;
+};
+
+/* Starts a query; rows_done() always, also after an error (own_in(rows_done)). */
+int db_query(struct dbc *c, enum query q, const struct arg *args, size_t count, struct rows *ret,
+	struct err *err) MUST_CHECK;
+void rows_done(struct rows *r);
+
+/* 1 = a row is there, 0 = no more, < 0 error. */
+int rows_next(struct rows *r, struct err *err) MUST_CHECK;
+
+/* Columns of the current row; text and blobs live until the next rows_next or rows_done. */
+bool row_null(struct rows *r, int col);
+int64_t row_i64(struct rows *r, int col); /* NULL reads as 0 */
+double row_f64(struct rows *r, int col);
+struct sv row_sv(struct rows *r, int col); /* text or blob; NULL reads as absent */
+
+/* A statement without rows. ret_changed may be NULL. ERR_CONFLICT on a unique violation. */
+int db_exec(struct dbc *c, enum query q, const struct arg *args, size_t count,
+	int64_t *ret_changed, struct err *err) MUST_CHECK;
+
+/* As db_query, already on the first row; ERR_NOT_FOUND without one. */
+int db_one(struct dbc *c, enum query q, const struct arg *args, size_t count, struct rows *ret,
+	struct err *err) MUST_CHECK;
+
+/* The first column of the only row as a number (INSERT ... RETURNING id, COUNT). */
+int db_one_i64(struct dbc *c, enum query q, const struct arg *args, size_t count, int64_t *ret,
+	struct err *err) MUST_CHECK;
+
+/*
+ * Nested savepoint inside a job, for work that may fail without failing the job: runs fn; on its
+ * error rolls back what fn wrote and returns that error.
+ */
+int db_nested(struct dbc *c, db_job_fn *fn, void *arg, struct err *err);
+
+/* An arena of the job, freed when the job ends. */
+struct arena *db_arena(struct dbc *c);
+
+/* Counters for /metrics: jobs, commits, queue length. */
+struct db_stats {
+	int64_t jobs, commits, queued;
+};
+void db_stats(struct db *db, struct db_stats *ret);
