@@ -19,13 +19,13 @@ struct dbc; /* a connection, as a job sees it */
 
 struct db_config {
 	const char *path; /* SQLite file, created when absent */
-	const char *url;  /* postgres://..., wins over path */
+	const char *url; /* postgres://..., wins over path */
 	unsigned readers; /* reader threads; 0 = default */
 };
 
 /* Opens, migrates to the schema of this binary. ERR_CONFLICT: the schema is newer than we know. */
-int db_open(const struct db_config *cfg, struct loop *loop, struct db **ret, struct err *err)
-	MUST_CHECK;
+int db_open(const struct db_config *cfg, struct loop *loop, struct db **ret,
+	struct err *err) MUST_CHECK;
 /* Waits for queued jobs, closes. NULL is fine. */
 void db_close(struct db *db);
 OWN_FN(struct db, db_close)
@@ -81,7 +81,7 @@ static inline struct arg arg_blob(struct sv v)
 	return v.ptr ? (struct arg){ .type = ARG_BLOB, .sv = v } : arg_null();
 }
 
-#define ARGS(...)                                                                                  \
+#define ARGS(...) \
 	(const struct arg[]){ __VA_ARGS__ }, ARRAY_LEN(((const struct arg[]){ __VA_ARGS__ }))
 #define NO_ARGS NULL, 0
 
@@ -106,8 +106,8 @@ double row_f64(struct rows *r, int col);
 struct sv row_sv(struct rows *r, int col); /* text or blob; NULL reads as absent */
 
 /* A statement without rows. ret_changed may be NULL. ERR_CONFLICT on a unique violation. */
-int db_exec(struct dbc *c, enum query q, const struct arg *args, size_t count,
-	int64_t *ret_changed, struct err *err) MUST_CHECK;
+int db_exec(struct dbc *c, enum query q, const struct arg *args, size_t count, int64_t *ret_changed,
+	struct err *err) MUST_CHECK;
 
 /* As db_query, already on the first row; ERR_NOT_FOUND without one. */
 int db_one(struct dbc *c, enum query q, const struct arg *args, size_t count, struct rows *ret,

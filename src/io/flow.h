@@ -19,7 +19,7 @@ struct op {
 	void (*done)(void *ctx, const struct err *err); /* err->code ERR_OK when it went well */
 	void *ctx;
 	void (*cancel)(struct op *op); /* asks for an early end (done still comes); may be NULL */
-	void *impl;		       /* the starter's own */
+	void *impl; /* the starter's own */
 };
 
 /* Completes op on the loop; the op may be gone afterwards. err NULL = success. */
@@ -30,10 +30,10 @@ typedef int flow_step_fn(struct flow *f); /* the next step, FLOW_END, or an erro
 enum { FLOW_END = 1 << 20 };
 
 struct flow_step {
-	const char *name;   /* for logs, metrics, error text */
+	const char *name; /* for logs, metrics, error text */
 	flow_step_fn *enter;
 	unsigned timeout_ms; /* for the wait begun here; 0 only when the step never waits */
-	bool catches;	     /* entered even if the wait before failed: look at f->err */
+	bool catches; /* entered even if the wait before failed: look at f->err */
 };
 
 struct flow {
@@ -41,8 +41,8 @@ struct flow {
 	const struct flow_step *steps;
 	void (*ended)(struct flow *f);
 	struct arena arena; /* everything of this flow; freed by flow_done */
-	struct err err;	    /* of the last wait, or how the flow ended */
-	struct op op;	    /* the operation of the current wait, for flows that use one at a time */
+	struct err err; /* of the last wait, or how the flow ended */
+	struct op op; /* the operation of the current wait, for flows that use one at a time */
 	struct timer timer;
 	int step, next;
 	unsigned waiting;

@@ -10,8 +10,8 @@ int64_t frame_parse(struct sv in, size_t max_len, struct frame *ret, struct err 
 		return 0;
 	memcpy(&h, in.ptr, sizeof(h));
 	if (h.len > max_len)
-		return err_set(err, ERR_LIMIT, "message of %u bytes, at most %zu allowed", h.len,
-			max_len);
+		return err_set(
+			err, ERR_LIMIT, "message of %u bytes, at most %zu allowed", h.len, max_len);
 	if (h.head_len > h.len)
 		return err_set(err, ERR_INVALID, "message head longer than the message");
 	if (in.len - sizeof(h) < h.len)

@@ -16,7 +16,7 @@ struct loop *loop_new(void);
 void loop_free(struct loop *l); /* the loop must have ended; NULL is fine */
 OWN_FN(struct loop, loop_free)
 
-void loop_run(struct loop *l);	/* until loop_stop */
+void loop_run(struct loop *l); /* until loop_stop */
 void loop_stop(struct loop *l); /* any thread, also from a signal handler's watch */
 bool loop_is_current(const struct loop *l); /* on the loop's thread? */
 struct uv_loop_s *loop_uv(struct loop *l);
@@ -32,7 +32,7 @@ void loop_post(struct loop *l, struct loop_task *t);
 struct timer {
 	void (*fn)(struct timer *t);
 	int64_t due_us; /* monotonic */
-	size_t slot;	/* index in the heap + 1; 0 = stopped */
+	size_t slot; /* index in the heap + 1; 0 = stopped */
 };
 /* (Re)starts the timer; ms 0 fires in the next turn, never inside this call. */
 void timer_start(struct loop *l, struct timer *t, int64_t ms, void (*fn)(struct timer *t));
