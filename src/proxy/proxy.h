@@ -1,0 +1,81 @@
+/*
+ * A request to a provider's API on behalf of a connection: from the function's config (or the
+ * /proxy endpoint) to the response. URL templating, credentials, headers, retries with back-off,
+ * redirects by hop, all through the one guarded client. Loop thread; the requests are flows.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "http/client.h"
+#include "io/flow.h"
+
+struct db;
+struct keyring;
+struct providers;
+struct http_client;
+
+/* What proxy requests need of the process; borrowed for the process's life. */
+struct proxy {
+	struct loop *loop;
+	struct db *db;
+	struct keyring *keys;
+	struct http_client *client;
+	struct providers *providers;
+};
+
+struct proxy_pair {
+	struct sv name, value;
+};
+
+/* One line for the run's log per attempt or decision; secrets already replaced. */
+struct proxy_log {
+	const char *level; /* info | warn | error */
+	const char *message; /* "GET https://... 200 (132 ms)" or the reason of a retry */
+	struct sv method, url;
+	int status; /* 0 = no response */
+	int64_t took_ms;
+	unsigned attempt, max; /* from 1 */
+	const char *reason; /* of a retry: status_code_429, network_error...; else NULL */
+	int64_t wait_ms;
+};
+
+struct proxy_request {
+	int64_t environment_id;
+	struct sv integration; /* provider_config_key */
+	struct sv connection_id; /* the public id */
+	struct sv method, endpoint;
+	const struct proxy_pair *params; /* set semantics; NULL when raw_params is used */
+	size_t param_count;
+	struct sv raw_params; /* a string of params, appended */
+	const struct proxy_pair *headers;
+	size_t header_count;
+	struct sv body;
+	struct sv base_url_override;
+	int retries;
+	const int *retry_on;
+	size_t retry_on_count;
+	struct sv retry_at_header, retry_after_header; /* retryHeader */
+	bool forward_headers_on_redirect;
+	void (*log)(void *ctx, const struct proxy_log *line); /* may be NULL */
+	void *log_ctx;
+};
+
+/* The outcome. `response.status` 0 means that there is none and `code`, `message` say why. */
+struct proxy_reply {
+	struct http_response response;
+	const char *kind; /* NULL | "network" | "client" | "control": the error's family */
+	char code[48]; /* ECONNREFUSED, unknown_provider_config, denied_ip... */
+	char message[248];
+	int status; /* the HTTP status that stands for a control error */
+};
+
+/*
+ * Sends. Everything in req is copied. op->done comes with ERR_OK also when the provider answered
+ * with an error status or when there is no response (see reply->kind): only cancellation and
+ * internal faults are errors of the op. The reply is the caller's: proxy_reply_done().
+ */
+void proxy_send(
+	struct proxy *p, struct op *op, const struct proxy_request *req, struct proxy_reply *reply);
+void proxy_reply_done(struct proxy_reply *reply);
