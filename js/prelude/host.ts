@@ -1,0 +1,35 @@
+/*
+ * What the C side of the runner offers, taken from the global object and then removed from it.
+ * src/js/natives.c holds the other half of each line.
+ */
+
+export interface Host {
+	/* CALL message; an answer comes to entry `reply`. */
+	send(run: number, call: number, head: string, body?: string | Uint8Array): void;
+	log(run: number, head: string): void;
+	/* DONE message: the run is over for the C side too. */
+	done(run: number, head: string, body?: string): void;
+	timer(run: number, id: number, ms: number): void;
+	untimer(run: number, id: number): void;
+
+	/* The body of the message being delivered, only while it is delivered. */
+	bodyText(): string;
+	bodyBytes(): Uint8Array;
+
+	utf8Encode(text: string): Uint8Array;
+	/* Without a byte order mark; null where `fatal` and the bytes are not UTF-8. */
+	utf8Decode(bytes: Uint8Array, fatal: boolean): string | null;
+
+	randomBytes(n: number): Uint8Array;
+	random(): number;
+	/* null for an unknown algorithm */
+	hash(algorithm: string, data: Uint8Array): Uint8Array | null;
+	hmac(algorithm: string, key: Uint8Array, data: Uint8Array): Uint8Array | null;
+
+	/* false: leave intrinsics alone (a context that serves one run) */
+	readonly harden: boolean;
+	entries?: object;
+}
+
+export const host: Host = (globalThis as any).__host;
+delete (globalThis as any).__host;
