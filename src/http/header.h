@@ -41,3 +41,6 @@ bool http_header_line_parse(struct sv line, struct http_header *ret);
 
 /* The registered reason of a status: "Not Found"; "" when there is none. */
 const char *http_reason(int status);
+
+/* raw with its %XX decoded; raw itself when there is none. */
+struct sv http_unpercent(struct arena *a, struct sv raw);
