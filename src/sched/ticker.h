@@ -24,3 +24,6 @@ void sched_looked(struct sched *s, int64_t next_ms);
 
 /* No more looking (drain); sched_wake is ignored from now on. */
 void sched_stop(struct sched *s);
+
+/* Something is due at due_ms, maybe earlier than what is known. */
+void sched_at(struct sched *s, int64_t due_ms);
