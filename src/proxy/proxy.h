@@ -14,7 +14,6 @@
 struct db;
 struct keyring;
 struct providers;
-struct http_client;
 
 /* What proxy requests need of the process; borrowed for the process's life. */
 struct proxy {
@@ -22,7 +21,8 @@ struct proxy {
 	struct db *db;
 	struct keyring *keys;
 	struct http_client *client;
-	struct providers *providers;
+	const struct providers *providers;
+	int64_t backoff_base_ms; /* of retries without a given wait; 0 = 3 s, tests set less */
 };
 
 struct proxy_pair {
@@ -34,10 +34,12 @@ struct proxy_log {
 	const char *level; /* info | warn | error */
 	const char *message; /* "GET https://... 200 (132 ms)" or the reason of a retry */
 	struct sv method, url;
+	const struct http_header *sent, *received; /* of an attempt */
+	size_t sent_count, received_count;
 	int status; /* 0 = no response */
-	int64_t took_ms;
+	int64_t start_ms, took_ms;
 	unsigned attempt, max; /* from 1 */
-	const char *reason; /* of a retry: status_code_429, network_error...; else NULL */
+	const char *reason; /* of a decision: status_code_429, network_error...; else NULL */
 	int64_t wait_ms;
 };
 
@@ -69,6 +71,9 @@ struct proxy_reply {
 	char code[48]; /* ECONNREFUSED, unknown_provider_config, denied_ip... */
 	char message[248];
 	int status; /* the HTTP status that stands for a control error */
+	const char *name; /* "OutboundUrlError" for refusals of the egress guard, else NULL */
+	char hostname[256]; /* whom it was about, where known */
+	unsigned attempts; /* requests sent */
 };
 
 /*
