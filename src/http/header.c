@@ -100,11 +100,10 @@ const char *http_reason(int status)
 
 struct sv http_unpercent(struct arena *a, struct sv raw)
 {
-	own_in(buf_done) struct buf out;
+	own_in(buf_done) struct buf out = { .max = raw.len };
 
 	if (sv_find_char(raw, '%') < 0)
 		return raw;
-	buf_init(&out, raw.len);
 	enc_unpercent(&out, raw, false);
 	return arena_sv(a, buf_sv(&out));
 }
