@@ -32,3 +32,8 @@ void enc_percent(struct buf *out, struct sv text, enum enc_percent rule);
 
 /* %XX to bytes; a % without two hex digits stays. `plus_is_space` for forms and queries. */
 void enc_unpercent(struct buf *out, struct sv text, bool plus_is_space);
+
+/* Length of the valid UTF-8 sequence at p (RFC 3629), 0 if there is none. */
+size_t enc_utf8_len(const char *p, size_t n);
+bool enc_is_utf8(struct sv text);
+void enc_utf8(struct buf *out, struct sv text); /* what is not UTF-8 becomes U+FFFD */

@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "data/json_dump.h"
 
 struct json_t;
 
@@ -78,7 +79,7 @@ struct sv json_sv(const struct json_t *v); /* text of a string */
 bool json_is_int(const struct json_t *v); /* a number without fraction that fits int64_t */
 int64_t json_int(const struct json_t *v);
 double json_num(const struct json_t *v);
-bool json_is_true(const struct json_t *v);
+bool json_truth(const struct json_t *v);
 bool json_same(const struct json_t *a, const struct json_t *b); /* deep; 1 equals 1.0 */
 
 /*
@@ -87,8 +88,8 @@ bool json_same(const struct json_t *a, const struct json_t *b); /* deep; 1 equal
  */
 bool json_next(const struct json_t *obj, void **it, struct sv *ret_key, struct json_t **ret_val);
 
-/* Builders. json_set and json_push take over the reference of `v`. Text must be UTF-8 (it is
- * repaired with U+FFFD where it is not). */
+/* Builders. json_set, json_push and json_put take over the reference of `v`. Text must be UTF-8 (it
+ * is repaired with U+FFFD where it is not). */
 struct json_t *json_new_obj(void);
 struct json_t *json_new_arr(void);
 struct json_t *json_new_str(struct sv s);
@@ -103,10 +104,5 @@ void json_set_int(struct json_t *obj, const char *key, int64_t n);
 void json_set_bool(struct json_t *obj, const char *key, bool b);
 void json_set_null(struct json_t *obj, const char *key);
 void json_push(struct json_t *arr, struct json_t *v);
+void json_put(struct json_t *arr, size_t i, struct json_t *v); /* replaces an item */
 void json_del(struct json_t *obj, struct sv key);
-
-/* What JSON.stringify(v) prints: no white space, keys in order, numbers as JavaScript does. */
-void json_dump_compact(const struct json_t *v, struct buf *out);
-/* The same with the keys of every object in code unit order, array indices ("2" before "10")
- * first: the body of outbound webhooks, which is signed (spec/orchestration.md 5.3). */
-void json_dump_sorted(const struct json_t *v, struct buf *out);

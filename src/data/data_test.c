@@ -1,0 +1,8 @@
+#include "data/data_test.h"
+
+int main(void)
+{
+	int failed = enc_tests() + freq_tests() + json_tests() + json_dump_tests() + jsnum_tests();
+	failed += jw_tests() + query_tests() + uuid_tests();
+	return failed != 0;
+}
