@@ -28,7 +28,6 @@ struct settings {
 #define SETTING_INT(name, min, max, def, help) int64_t name;
 #define SETTING_BYTES(name, min, max, def, help) int64_t name;
 #define SETTING_TIME(name, min, max, def, help) int64_t name##_ms;
-#define SETTING_BOOL(name, def, help) bool name;
 #define SETTING_ENUM(name, options, def, help) const char *name;
 #define SETTING_LIST(name, what, help) struct settings_list name;
 #include "conf/settings.def"
@@ -37,7 +36,6 @@ struct settings {
 #undef SETTING_INT
 #undef SETTING_BYTES
 #undef SETTING_TIME
-#undef SETTING_BOOL
 #undef SETTING_ENUM
 #undef SETTING_LIST
 	struct settings_presets secret_keys; /* TIDEMARK_SECRET_KEY_<ENV> */
@@ -51,7 +49,7 @@ struct environ_vars;
  * args: what follows the command name, flags only. vars: see conf/environ.h. ERR_INVALID with a
  * message that names the setting, where it came from and what is allowed.
  */
-int settings_load(int argc, char *const *argv, const struct environ_vars *vars,
+int settings_load(int argc, const char *const *argv, const struct environ_vars *vars,
 	struct settings **ret, struct err *err) MUST_CHECK;
 void settings_free(struct settings *s);
 OWN_FN(struct settings, settings_free)

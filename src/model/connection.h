@@ -10,6 +10,7 @@
 
 struct dbc;
 struct keyring;
+struct rows;
 
 struct connection {
 	int64_t id, environment_id, integration_id;
@@ -79,3 +80,7 @@ int connection_list(struct dbc *c, const struct connection_filter *f, struct are
 /* All live ones of an integration (inbound webhooks, functions over all connections). */
 int connection_list_of_integration(struct dbc *c, int64_t integration_id, struct arena *a,
 	struct connection **ret, size_t *ret_count, struct err *err);
+
+/* For the queries of this module: one row with the columns that sql/queries/connection.sql gives.
+ */
+void connection_read_row(struct rows *r, struct arena *a, void *ret);

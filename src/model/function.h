@@ -53,6 +53,9 @@ struct function_code {
 int function_code(struct dbc *c, struct sv file_hash, struct arena *a, struct function_code *ret,
 	struct err *err);
 
+/* What file_hash is for this code. */
+struct sv function_code_hash(const struct function_code *code, struct arena *a);
+
 /* Stores the code unless it is there; ret_hash in the arena. */
 int function_code_put(struct dbc *c, const struct function_code *code, struct arena *a,
 	struct sv *ret_hash, struct err *err);
@@ -64,3 +67,7 @@ int function_put(struct dbc *c, struct function *f, struct err *err);
 int function_delete(struct dbc *c, const struct function *f, struct err *err);
 
 int function_set_enabled(struct dbc *c, const struct function *f, bool enabled, struct err *err);
+
+/* Whether any live sync of the integration runs the function of this name. */
+int function_has_syncs(
+	struct dbc *c, int64_t integration_id, struct sv name, bool *ret, struct err *err);

@@ -1,0 +1,127 @@
+#include "os/file.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#endif
+
+static void fd_done(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static int read_all(int fd, const char *path, struct buf *out, struct err *err)
+{
+	for (;;) {
+		char *at = buf_reserve(out, 65536);
+		ssize_t n = at ? read(fd, at, 65536) : 0;
+		if (!at) {
+			char chunk;
+			/* The maximum need not be a multiple of the step: try to the last byte. */
+			while ((n = read(fd, &chunk, 1)) == 1 && buf_ok(out))
+				buf_add(out, &chunk, 1);
+			return n == 0 ? 0 : err_set(err, ERR_LIMIT, "%s: too large", path);
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, errno, "cannot read %s", path);
+		if (n == 0)
+			return 0;
+		buf_grow(out, (size_t)n);
+	}
+}
+
+int file_read(const char *path, struct buf *out, struct err *err)
+{
+	own_in(fd_done) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, "%s does not exist", path);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open %s", path);
+	return read_all(fd, path, out, err);
+}
+
+static int write_all(int fd, struct sv bytes)
+{
+	while (bytes.len) {
+		ssize_t n = write(fd, bytes.ptr, bytes.len);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0)
+			bytes = sv_from(bytes, (size_t)n);
+	}
+	return fsync(fd);
+}
+
+int file_write_private(const char *path, struct sv bytes, struct err *err)
+{
+	char temp[4096];
+
+	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", path) >= sizeof(temp))
+		return err_set(err, ERR_INVALID, "path too long: %.100s", path);
+	own_in(fd_done) int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write_all(fd, bytes) < 0 || rename(temp, path) < 0)
+		return err_errno(err, errno, "cannot write %s", path);
+	return 0;
+}
+
+int dir_ensure(const char *path, struct err *err)
+{
+	own_mem char *part = mem_strdup(path);
+
+	for (char *slash = part + 1; *part && *slash; slash++) {
+		if (*slash != '/')
+			continue;
+		*slash = 0;
+		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+			return err_errno(err, errno, "cannot create %s", part);
+		*slash = '/';
+	}
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_errno(err, errno, "cannot create %s", path);
+	return 0;
+}
+
+int file_lock(const char *path, int *ret_fd, struct err *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int why = errno;
+		close(fd);
+		if (why == EWOULDBLOCK)
+			return err_set(err, ERR_CONFLICT, "%s is held by another process", path);
+		return err_errno(err, why, "cannot lock %s", path);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int exe_path(char *out, size_t size, struct err *err)
+{
+#ifdef __APPLE__
+	uint32_t len = (uint32_t)size;
+	if (_NSGetExecutablePath(out, &len) == 0)
+		return 0;
+	return err_set(err, ERR_IO, "cannot find this program");
+#else
+	ssize_t n = readlink("/proc/self/exe", out, size - 1);
+	if (n < 0)
+		return err_errno(err, errno, "cannot find this program");
+	out[n] = 0;
+	return 0;
+#endif
+}

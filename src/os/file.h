@@ -1,0 +1,23 @@
+/*
+ * Files and folders: whole-file reads, private files written atomically, locks that end with the
+ * process. Any thread.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Appends the whole file to out. ERR_NOT_FOUND, ERR_LIMIT past out's maximum, else ERR_IO. */
+int file_read(const char *path, struct buf *out, struct err *err);
+
+/* Writes a new file of mode 0600 and renames it over path. */
+int file_write_private(const char *path, struct sv bytes, struct err *err);
+
+/* Creates the folder (mode 0700) and its parents unless they are there. */
+int dir_ensure(const char *path, struct err *err);
+
+/* Locks path exclusively for the life of the process. ERR_CONFLICT when another holds it. */
+int file_lock(const char *path, int *ret_fd, struct err *err);
+
+/* The path of this program. */
+int exe_path(char *out, size_t size, struct err *err);

@@ -1,0 +1,49 @@
+#include "os/spawn.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int start(const char *const *argv, const char *cwd, pid_t *ret)
+{
+	posix_spawn_file_actions_t actions;
+
+	int rc = posix_spawn_file_actions_init(&actions);
+	if (rc)
+		return rc;
+	if (cwd)
+		rc = posix_spawn_file_actions_addchdir_np(&actions, cwd);
+	if (!rc)
+		rc = posix_spawnp(ret, argv[0], &actions, NULL, (char *const *)argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return rc;
+}
+
+int os_spawn_wait(const char *const *argv, const char *cwd, int *ret_status, struct err *err)
+{
+	pid_t pid;
+	int status;
+
+	int rc = start(argv, cwd, &pid);
+	if (rc == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, "cannot run %s: no such program", argv[0]);
+	if (rc)
+		return err_errno(err, rc, "cannot run %s", argv[0]);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_errno(err, errno, "waiting for %s", argv[0]);
+	*ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return 0;
+}
+
+int os_exe_path(char *out, size_t size, struct err *err)
+{
+	ssize_t n = readlink("/proc/self/exe", out, size - 1);
+	if (n < 0)
+		return err_errno(err, errno, "cannot find the path of this binary");
+	out[n] = 0;
+	return 0;
+}
