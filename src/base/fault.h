@@ -1,0 +1,17 @@
+/*
+ * Fault points, in builds with -Dtest_hooks=true only: `TRY(FAULT("db.commit", err));` is free
+ * elsewhere. TIDEMARK_FAULT or fault_set() names one: "db.commit:3" fails its third hit,
+ * "db.commit:3:kill" raises SIGKILL there, "*:7" counts every point. Any thread.
+ */
+#pragma once
+
+#include "base/err.h"
+
+#ifdef TIDEMARK_TEST_HOOKS
+#define FAULT(name, err) fault_hit(name, err)
+int fault_hit(const char *name, struct err *err);
+void fault_set(const char *spec); /* NULL = none; instead of the environment */
+bool fault_fired(void); /* since fault_set */
+#else
+#define FAULT(name, err) 0
+#endif
