@@ -1,0 +1,185 @@
+-- Datasets.
+
+-- name: dataset_find
+SELECT id, last_stamp, version, next_row, live, total, size, pruned_to
+FROM datasets WHERE connection_id = $1 AND model = $2;
+
+-- The lock of the dataset: it is taken before anything of the dataset is read for a write.
+-- name: dataset_lock
+UPDATE datasets SET updated_ms = $3 WHERE connection_id = $1 AND model = $2
+RETURNING id, last_stamp, version, next_row, live, total, size, pruned_to;
+
+-- name: dataset_create
+INSERT INTO datasets (connection_id, id, model, updated_ms)
+SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3 FROM datasets WHERE connection_id = $1
+ON CONFLICT DO NOTHING;
+
+-- name: dataset_store
+UPDATE datasets SET last_stamp = $3, version = $4, next_row = $5, live = $6, total = $7, size = $8,
+	pruned_to = $9
+WHERE connection_id = $1 AND id = $2;
+
+-- name: dataset_remove
+DELETE FROM datasets WHERE connection_id = $1 AND id = $2;
+
+-- name: dataset_list
+SELECT model, live, size, updated_ms FROM datasets
+WHERE connection_id = $1 AND total > 0 ORDER BY model;
+
+-- Datasets that have rows to prune that are older than $1.
+-- name: dataset_prunable
+SELECT connection_id, model FROM datasets d
+WHERE EXISTS (SELECT 1 FROM record_feed f WHERE f.connection_id = d.connection_id
+	AND f.dataset_id = d.id AND f.stamp > d.pruned_to AND f.stamp <= $1)
+LIMIT $2;
+
+-- The dataset nobody has written to since $1 that was looked at longest ago.
+-- name: dataset_idle
+UPDATE datasets SET checked_ms = $2 WHERE (connection_id, id) = (
+	SELECT connection_id, id FROM datasets WHERE updated_ms < $1
+	ORDER BY COALESCE(checked_ms, 0) LIMIT 1)
+RETURNING connection_id, model;
+
+-- Keys.
+
+-- name: record_key
+SELECT hash, stamp, row_no, flags, size, writer FROM record_keys
+WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+-- name: record_key (postgres)
+SELECT k.hash, k.stamp, k.row_no, k.flags, k.size, k.writer, w.ord - 1
+FROM unnest($3::text[]) WITH ORDINALITY AS w (id, ord)
+JOIN record_keys k ON k.connection_id = $1 AND k.dataset_id = $2 AND k.external_id = w.id;
+
+-- name: record_key_insert
+INSERT INTO record_keys
+	(connection_id, dataset_id, external_id, hash, stamp, row_no, flags, size, writer)
+VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8);
+
+-- name: record_key_change
+UPDATE record_keys SET hash = $4, stamp = $5, flags = 0, size = $6, writer = $7
+WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+
+-- Deletion: the row moves, its payload and hash stay.
+-- name: record_key_delete
+UPDATE record_keys SET stamp = $4, flags = flags | 1, writer = $5
+WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+
+-- name: record_key_prune
+UPDATE record_keys SET flags = flags | 2, size = 0
+WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+
+-- name: record_key_remove
+DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+
+-- The live rows, for what a window has not seen.
+-- name: record_key_live
+SELECT external_id, row_no, stamp FROM record_keys
+WHERE connection_id = $1 AND dataset_id = $2 AND flags & 1 = 0;
+
+-- Feed.
+
+-- name: record_feed_insert
+INSERT INTO record_feed (connection_id, dataset_id, stamp, external_id, created_us, sealed)
+VALUES ($1, $2, $3, $4, $3, $5);
+
+-- name: record_feed_change
+UPDATE record_feed SET stamp = $4, sealed = $5, created_us = COALESCE($6, created_us),
+	deleted_us = NULL, pruned_us = NULL
+WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+
+-- name: record_feed_delete
+UPDATE record_feed SET stamp = $4, deleted_us = $5
+WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+
+-- name: record_feed_prune
+UPDATE record_feed SET sealed = NULL, pruned_us = $4
+WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+
+-- name: record_feed_remove
+DELETE FROM record_feed WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+
+-- Actions in $4: 1 added, 2 updated, 4 deleted.
+-- name: record_feed_page
+SELECT stamp, external_id, created_us, deleted_us, pruned_us, sealed FROM record_feed
+WHERE connection_id = $1 AND dataset_id = $2 AND stamp >= $3
+	AND CASE WHEN deleted_us IS NOT NULL THEN CAST($4 AS BIGINT) & 4
+		WHEN created_us = stamp THEN CAST($4 AS BIGINT) & 1
+		ELSE CAST($4 AS BIGINT) & 2 END <> 0
+ORDER BY stamp LIMIT $5;
+
+-- name: record_feed_row
+SELECT stamp, external_id, created_us, deleted_us, pruned_us, sealed FROM record_feed
+WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+
+-- name: record_feed_first
+SELECT stamp, external_id FROM record_feed WHERE connection_id = $1 AND dataset_id = $2
+ORDER BY stamp LIMIT 1;
+
+-- name: record_feed_last
+SELECT stamp, external_id FROM record_feed WHERE connection_id = $1 AND dataset_id = $2
+ORDER BY stamp DESC LIMIT 1;
+
+-- Oldest first, behind $3 up to and including $4; with $5 <> 0 only rows that are not pruned.
+-- name: record_feed_oldest
+SELECT stamp, external_id, deleted_us, COALESCE(LENGTH(sealed), 0) FROM record_feed
+WHERE connection_id = $1 AND dataset_id = $2 AND stamp > $3 AND stamp <= $4
+	AND (CAST($5 AS BIGINT) = 0 OR pruned_us IS NULL)
+ORDER BY stamp LIMIT $6;
+
+-- Seen rows.
+
+-- name: record_seen_chunk
+SELECT bits FROM record_seen
+WHERE connection_id = $1 AND dataset_id = $2 AND generation = $3 AND chunk = $4;
+
+-- name: record_seen_store
+INSERT INTO record_seen (connection_id, dataset_id, generation, chunk, bits)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (connection_id, dataset_id, generation, chunk) DO UPDATE SET bits = excluded.bits;
+
+-- name: record_seen_since
+SELECT chunk, bits FROM record_seen
+WHERE connection_id = $1 AND dataset_id = $2 AND generation >= $3;
+
+-- name: record_seen_clear
+DELETE FROM record_seen WHERE connection_id = $1 AND dataset_id = $2;
+
+-- What no run from $2 on and no open window can ask for any more.
+-- name: record_seen_trim
+DELETE FROM record_seen WHERE connection_id = $1 AND generation < $2
+AND generation < COALESCE((SELECT MIN(w.generation) FROM record_windows w
+	WHERE w.connection_id = record_seen.connection_id
+	AND w.dataset_id = record_seen.dataset_id), $2);
+
+-- Windows.
+
+-- name: record_window_open
+INSERT INTO record_windows (connection_id, dataset_id, owner, generation, opened_ms)
+VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING;
+
+-- name: record_window_find
+SELECT generation FROM record_windows
+WHERE connection_id = $1 AND dataset_id = $2 AND owner = $3;
+
+-- name: record_window_close
+DELETE FROM record_windows WHERE connection_id = $1 AND dataset_id = $2 AND owner = $3;
+
+-- name: record_window_close_owner
+DELETE FROM record_windows WHERE connection_id = $1 AND owner = $2;
+
+-- name: record_window_clear
+DELETE FROM record_windows WHERE connection_id = $1 AND dataset_id = $2;
+
+-- Batches.
+
+-- name: record_batch_find
+SELECT digest, added, updated, deleted, unchanged, last_stamp FROM record_batches
+WHERE connection_id = $1 AND run_id = $2 AND batch = $3;
+
+-- name: record_batch_store
+INSERT INTO record_batches
+	(connection_id, run_id, batch, digest, added, updated, deleted, unchanged, last_stamp)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: record_batch_forget
+DELETE FROM record_batches WHERE connection_id = $1 AND run_id = $2;

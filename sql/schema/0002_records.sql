@@ -1,0 +1,81 @@
+-- The record store. A dataset is what one connection keeps of one model. Its rows live in two
+-- tables: record_keys, small and searched by id, decides what changed; record_feed, in the order of
+-- stamps, holds the payloads and is what readers scan. A save of an unchanged record reads the first
+-- and writes neither. Every table leads with the connection, so that it can be spread by it.
+
+CREATE TABLE datasets (
+	connection_id BIGINT NOT NULL,
+	id BIGINT NOT NULL,			-- 1, 2, 3... within the connection
+	model TEXT NOT NULL,			-- with its variant: Model::variant
+	last_stamp BIGINT NOT NULL DEFAULT 0,	-- highest ever given out; survives emptying
+	version BIGINT NOT NULL DEFAULT 0,	-- raised by every write to record_keys
+	next_row BIGINT NOT NULL DEFAULT 0,	-- next record_keys.row_no
+	live BIGINT NOT NULL DEFAULT 0,		-- rows that are not deleted
+	total BIGINT NOT NULL DEFAULT 0,	-- rows
+	size BIGINT NOT NULL DEFAULT 0,		-- bytes of their sealed payloads
+	pruned_to BIGINT NOT NULL DEFAULT 0,	-- every row up to this stamp is pruned
+	updated_ms BIGINT NOT NULL,		-- last write call, also one that changed nothing
+	checked_ms BIGINT,			-- last look of the automatic deletion
+	PRIMARY KEY (connection_id, id),
+	UNIQUE (connection_id, model)
+) WITHOUT ROWID;
+CREATE INDEX datasets_idle ON datasets (updated_ms);
+
+CREATE TABLE record_keys (
+	connection_id BIGINT NOT NULL,
+	dataset_id BIGINT NOT NULL,
+	external_id TEXT NOT NULL,
+	hash BLOB NOT NULL,			-- of the canonical payload, 128 bits
+	stamp BIGINT NOT NULL,			-- where the row is in record_feed
+	row_no BIGINT NOT NULL,			-- its bit in record_seen
+	flags BIGINT NOT NULL,			-- 1 deleted, 2 pruned
+	size BIGINT NOT NULL,			-- bytes of the sealed payload, 0 when pruned
+	writer BIGINT NOT NULL,			-- the run that changed it last
+	PRIMARY KEY (connection_id, dataset_id, external_id)
+) WITHOUT ROWID;
+
+CREATE TABLE record_feed (
+	connection_id BIGINT NOT NULL,
+	dataset_id BIGINT NOT NULL,
+	stamp BIGINT NOT NULL,			-- microseconds, strictly increasing in a dataset
+	external_id TEXT NOT NULL,
+	created_us BIGINT NOT NULL,		-- stamp of the insert or the last undelete
+	deleted_us BIGINT,
+	pruned_us BIGINT,
+	sealed BLOB,				-- NULL when pruned
+	PRIMARY KEY (connection_id, dataset_id, stamp)
+) WITHOUT ROWID;
+
+-- Which rows a run (its id is the generation) saved: one bit per row_no, 8192 to a chunk.
+CREATE TABLE record_seen (
+	connection_id BIGINT NOT NULL,
+	dataset_id BIGINT NOT NULL,
+	generation BIGINT NOT NULL,
+	chunk BIGINT NOT NULL,
+	bits BLOB NOT NULL,
+	PRIMARY KEY (connection_id, dataset_id, generation, chunk)
+) WITHOUT ROWID;
+
+-- Open trackDeletes windows. They stay open across failed runs, for any time.
+CREATE TABLE record_windows (
+	connection_id BIGINT NOT NULL,
+	dataset_id BIGINT NOT NULL,
+	owner TEXT NOT NULL,			-- <kind>:<sync>:<variant>
+	generation BIGINT NOT NULL,		-- the run that opened it
+	opened_ms BIGINT NOT NULL,
+	PRIMARY KEY (connection_id, dataset_id, owner)
+) WITHOUT ROWID;
+
+-- What each batch of a run came to, so that one sent again counts once.
+CREATE TABLE record_batches (
+	connection_id BIGINT NOT NULL,
+	run_id BIGINT NOT NULL,
+	batch BIGINT NOT NULL,
+	digest BIGINT NOT NULL,			-- of what was sent
+	added BIGINT NOT NULL,
+	updated BIGINT NOT NULL,
+	deleted BIGINT NOT NULL,
+	unchanged BIGINT NOT NULL,
+	last_stamp BIGINT NOT NULL,
+	PRIMARY KEY (connection_id, run_id, batch)
+) WITHOUT ROWID;
