@@ -23,10 +23,16 @@ struct db_config {
 	unsigned readers; /* reader threads; 0 = default */
 };
 
-/* Opens, migrates to the schema of this binary. ERR_CONFLICT: the schema is newer than we know. */
+/*
+ * Opens, migrates to the schema of this binary. ERR_CONFLICT: the schema is newer than we know, or
+ * another server uses the file. Without a loop only db_run works.
+ */
 int db_open(const struct db_config *cfg, struct loop *loop, struct db **ret,
 	struct err *err) MUST_CHECK;
-/* Waits for queued jobs, closes. NULL is fine. */
+/*
+ * Runs what is queued, closes. Completions still to come are posted: run the loop after this when
+ * jobs were in flight. NULL is fine.
+ */
 void db_close(struct db *db);
 OWN_FN(struct db, db_close)
 
@@ -39,7 +45,10 @@ enum db_mode { DB_READ, DB_WRITE };
  */
 typedef int db_job_fn(struct dbc *c, void *arg, struct err *err);
 
-/* Queues a job; op->done(op->ctx, err) comes on the loop. The caller set done and ctx. */
+/*
+ * Queues a job; op->done(op->ctx, err) comes on the loop. The caller set done and ctx. Cancelling
+ * takes back a job that has not started; a running one ends by itself.
+ */
 void db_submit(struct db *db, enum db_mode mode, struct op *op, db_job_fn *job, void *arg);
 
 /* Runs a job and waits: for start-up, command line and tests, never on a running loop. */
@@ -88,7 +97,7 @@ static inline struct arg arg_blob(struct sv v)
 struct rows {
 	struct dbc *c;
 	void *impl; /* the back end's statement or result */
-	int64_t row;
+	enum query query;
 };
 
 /* Starts a query; rows_done() always, also after an error (own_in(rows_done)). */
@@ -109,6 +118,24 @@ struct sv row_sv(struct rows *r, int col); /* text or blob; NULL reads as absent
 int db_exec(struct dbc *c, enum query q, const struct arg *args, size_t count, int64_t *ret_changed,
 	struct err *err) MUST_CHECK;
 
+/*
+ * The same statement for `rows` rows of `count` arguments each, all in one array. One round trip
+ * where there are any: what writes many rows uses this, never a loop over db_exec.
+ */
+int db_exec_many(struct dbc *c, enum query q, const struct arg *args, size_t count, size_t rows,
+	int64_t *ret_changed, struct err *err) MUST_CHECK;
+
+/*
+ * The same query for many keys: its arguments are args and then, last, the key. fn gets every row
+ * with the index of the key that found it, in no particular order of keys. (PostgreSQL gets all
+ * keys at once as an array, and its text of the query returns the index, from 0, behind the other
+ * columns.)
+ */
+typedef int db_each_fn(void *ctx, size_t key, struct rows *row, struct err *err);
+int db_query_each(struct dbc *c, enum query q, const struct arg *args, size_t count,
+	const struct sv *keys, size_t key_count, db_each_fn *fn, void *ctx,
+	struct err *err) MUST_CHECK;
+
 /* As db_query, already on the first row; ERR_NOT_FOUND without one. */
 int db_one(struct dbc *c, enum query q, const struct arg *args, size_t count, struct rows *ret,
 	struct err *err) MUST_CHECK;
@@ -123,8 +150,11 @@ int db_one_i64(struct dbc *c, enum query q, const struct arg *args, size_t count
  */
 int db_nested(struct dbc *c, db_job_fn *fn, void *arg, struct err *err);
 
-/* An arena of the job, freed when the job ends. */
+/* An arena of the job, freed when the job ends: results are copied out before. */
 struct arena *db_arena(struct dbc *c);
+
+/* Prepares every query: an error names the first that does not fit the schema. */
+int db_check(struct dbc *c, struct err *err);
 
 /* Counters for /metrics: jobs, commits, queue length. */
 struct db_stats {

@@ -1,0 +1,397 @@
+#include "db/db.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64];
+static char path[96];
+
+static int setup(void **state)
+{
+	snprintf(dir, sizeof(dir), "/tmp/tidemark-db-XXXXXX");
+	*state = mkdtemp(dir);
+	snprintf(path, sizeof(path), "%s/t.db", dir);
+	return *state ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+static struct db *open_db(struct loop *loop)
+{
+	struct db *db = NULL;
+	struct err err = { 0 };
+
+	if (db_open(&(struct db_config){ .path = path }, loop, &db, &err) < 0)
+		fail_msg("%s", err.msg);
+	return db;
+}
+
+struct insert {
+	int64_t connection;
+	const char *model;
+	bool then_fail;
+	int64_t id;
+};
+
+static int insert_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct insert *in = arg;
+	own_in(rows_done) struct rows rows = { 0 };
+	struct arg a[] = { arg_i64(in->connection), arg_str(in->model), arg_i64(1) };
+
+	TRY(db_exec(c, Q_DATASET_CREATE, a, 3, NULL, err));
+	if (in->then_fail)
+		return err_set(err, ERR_INVALID, "on purpose");
+	return db_one_i64(c, Q_DATASET_FIND, a, 2, &in->id, err);
+}
+
+static int count_job(struct dbc *c, void *arg, struct err *err)
+{
+	own_in(rows_done) struct rows rows = { 0 };
+	int64_t *n = arg;
+	int rc;
+
+	*n = 0;
+	/* dataset_find by model, as dataset_list shows only those with rows */
+	for (int i = 0; i < 100; i++) {
+		char model[16];
+		snprintf(model, sizeof(model), "M%d", i);
+		TRY(db_query(c, Q_DATASET_FIND, ARGS(arg_i64(1), arg_str(model)), &rows, err));
+		while ((rc = rows_next(&rows, err)) > 0)
+			(*n)++;
+		rows_done(&rows);
+		TRY(rc);
+	}
+	return 0;
+}
+
+static void test_queries_fit_schema(void **state)
+{
+	struct err err = { 0 };
+	struct db *db = open_db(NULL);
+
+	(void)state;
+	if (db_run(db, DB_READ, (db_job_fn *)(void *)db_check, NULL, &err) < 0)
+		fail_msg("%s", err.msg);
+	db_close(db);
+}
+
+static void test_write_then_read(void **state)
+{
+	struct err err = { 0 };
+	struct insert in = { .connection = 1, .model = "M1" };
+	int64_t n;
+	struct db *db = open_db(NULL);
+
+	(void)state;
+	assert_int_equal(db_run(db, DB_WRITE, insert_job, &in, &err), 0);
+	assert_int_equal(in.id, 1);
+	in.model = "M2";
+	assert_int_equal(db_run(db, DB_WRITE, insert_job, &in, &err), 0);
+	assert_int_equal(in.id, 2);
+	db_close(db);
+	db = open_db(NULL); /* it lasts */
+	assert_int_equal(db_run(db, DB_READ, count_job, &n, &err), 0);
+	assert_int_equal(n, 2);
+	db_close(db);
+}
+
+static void test_failed_job_leaves_nothing(void **state)
+{
+	struct err err = { 0 };
+	struct insert in = { .connection = 1, .model = "M1", .then_fail = true };
+	int64_t n;
+	struct db *db = open_db(NULL);
+
+	(void)state;
+	assert_int_equal(db_run(db, DB_WRITE, insert_job, &in, &err), ERR_INVALID);
+	assert_string_equal(err.msg, "on purpose");
+	assert_int_equal(db_run(db, DB_READ, count_job, &n, &err), 0);
+	assert_int_equal(n, 0);
+	db_close(db);
+}
+
+static void test_reader_cannot_write(void **state)
+{
+	struct err err = { 0 };
+	struct insert in = { .connection = 1, .model = "M1" };
+	struct db *db = open_db(NULL);
+
+	(void)state;
+	assert_int_equal(db_run(db, DB_READ, insert_job, &in, &err), ERR_IO);
+	assert_non_null(strstr(err.msg, "read-only"));
+	db_close(db);
+}
+
+static int nested_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct insert fails = { .connection = 1, .model = "M1", .then_fail = true };
+	struct insert works = { .connection = 1, .model = "M2" };
+
+	(void)arg;
+	assert_int_equal(db_nested(c, insert_job, &fails, err), ERR_INVALID);
+	return db_nested(c, insert_job, &works, err);
+}
+
+static void test_nested(void **state)
+{
+	struct err err = { 0 };
+	int64_t n;
+	struct db *db = open_db(NULL);
+
+	(void)state;
+	assert_int_equal(db_run(db, DB_WRITE, nested_job, NULL, &err), 0);
+	assert_int_equal(db_run(db, DB_READ, count_job, &n, &err), 0);
+	assert_int_equal(n, 1);
+	db_close(db);
+}
+
+static int reuse_job(struct dbc *c, void *arg, struct err *err)
+{
+	own_in(rows_done) struct rows outer = { 0 };
+	own_in(rows_done) struct rows inner = { 0 };
+
+	(void)arg;
+	TRY(db_one(c, Q_DATASET_FIND, ARGS(arg_i64(1), arg_str("M1")), &outer, err));
+	TRY(db_one(c, Q_DATASET_FIND, ARGS(arg_i64(1), arg_str("M2")), &inner, err));
+	assert_int_equal(row_i64(&outer, 0), 1);
+	assert_int_equal(row_i64(&inner, 0), 2);
+	rows_done(&inner);
+	assert_int_equal(db_one(c, Q_DATASET_FIND, ARGS(arg_i64(1), arg_str("M3")), &inner, err),
+		ERR_NOT_FOUND);
+	return 0;
+}
+
+static void test_same_query_twice_at_once(void **state)
+{
+	struct err err = { 0 };
+	struct insert in = { .connection = 1, .model = "M1" };
+	struct db *db = open_db(NULL);
+
+	(void)state;
+	assert_int_equal(db_run(db, DB_WRITE, insert_job, &in, &err), 0);
+	in.model = "M2";
+	assert_int_equal(db_run(db, DB_WRITE, insert_job, &in, &err), 0);
+	assert_int_equal(db_run(db, DB_READ, reuse_job, NULL, &err), 0);
+	db_close(db);
+}
+
+static int conflict_job(struct dbc *c, void *arg, struct err *err)
+{
+	(void)arg;
+	for (int i = 0; i < 2; i++)
+		TRY(db_exec(c, Q_RECORD_BATCH_STORE,
+			ARGS(arg_i64(1), arg_i64(2), arg_i64(3), arg_i64(0), arg_i64(0), arg_i64(0),
+				arg_i64(0), arg_i64(0), arg_i64(0)),
+			NULL, err));
+	return 0;
+}
+
+static void test_unique_violation_is_conflict(void **state)
+{
+	struct err err = { 0 };
+	struct db *db = open_db(NULL);
+
+	(void)state;
+	assert_int_equal(db_run(db, DB_WRITE, conflict_job, NULL, &err), ERR_CONFLICT);
+	db_close(db);
+}
+
+/* Submitted jobs. */
+
+struct waiting {
+	struct loop *loop;
+	int left;
+	int failed;
+};
+
+struct submitted {
+	struct op op;
+	struct insert in;
+	struct waiting *w;
+	enum err_code code;
+};
+
+static void submitted_done(void *ctx, const struct err *err)
+{
+	struct submitted *s = ctx;
+
+	s->code = err->code;
+	s->w->failed += err->code != ERR_OK;
+	if (--s->w->left == 0)
+		loop_stop(s->w->loop);
+}
+
+static void test_group_commit(void **state)
+{
+	enum { JOBS = 100 };
+	struct submitted jobs[JOBS] = { 0 };
+	char models[JOBS][16];
+	own(loop_free) struct loop *loop = loop_new();
+	struct waiting w = { .loop = loop, .left = JOBS };
+	struct db *db = open_db(loop);
+	struct db_stats stats;
+	struct err err;
+	int64_t n;
+
+	(void)state;
+	for (int i = 0; i < JOBS; i++) {
+		snprintf(models[i], sizeof(models[i]), "M%d", i);
+		jobs[i] = (struct submitted){
+			.op = { .done = submitted_done, .ctx = &jobs[i] },
+			.in = { .connection = 1, .model = models[i], .then_fail = i % 10 == 3 },
+			.w = &w,
+		};
+		db_submit(db, DB_WRITE, &jobs[i].op, insert_job, &jobs[i].in);
+	}
+	loop_run(loop);
+	assert_int_equal(w.failed, 10);
+	for (int i = 0; i < JOBS; i++)
+		assert_int_equal(jobs[i].code, i % 10 == 3 ? ERR_INVALID : ERR_OK);
+	db_stats(db, &stats);
+	assert_int_equal(stats.jobs, JOBS);
+	assert_true(stats.commits < JOBS);
+	assert_int_equal(db_run(db, DB_READ, count_job, &n, &err), 0);
+	assert_int_equal(n, 90);
+	db_close(db);
+}
+
+static int slow_job(struct dbc *c, void *arg, struct err *err)
+{
+	int fd = *(int *)arg;
+	char byte;
+
+	(void)c;
+	return read(fd, &byte, 1) == 1 ? 0 : err_set(err, ERR_INTERNAL, "pipe");
+}
+
+static void test_cancel_takes_back(void **state)
+{
+	own(loop_free) struct loop *loop = loop_new();
+	struct waiting w = { .loop = loop, .left = 3 };
+	struct submitted jobs[3] = { 0 };
+	struct db *db = open_db(loop);
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	for (int i = 0; i < 3; i++)
+		jobs[i] = (struct submitted){ .op = { .done = submitted_done, .ctx = &jobs[i] },
+			.in = { .connection = 1, .model = i == 1 ? "M1" : "M2" },
+			.w = &w };
+	db_submit(db, DB_WRITE, &jobs[0].op, slow_job, &fds[0]);
+	db_submit(db, DB_WRITE, &jobs[1].op, insert_job, &jobs[1].in);
+	db_submit(db, DB_WRITE, &jobs[2].op, insert_job, &jobs[2].in);
+	jobs[1].op.cancel(&jobs[1].op);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	loop_run(loop);
+	assert_int_equal(jobs[0].code, ERR_OK);
+	assert_int_equal(jobs[1].code, ERR_CANCELLED);
+	assert_int_equal(jobs[2].code, ERR_OK);
+	db_close(db);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Opening. */
+
+static void expect_refused(enum err_code code, const char *text)
+{
+	struct db *db = NULL;
+	struct err err = { 0 };
+
+	assert_int_equal(db_open(&(struct db_config){ .path = path }, NULL, &db, &err), code);
+	if (!strstr(err.msg, text))
+		fail_msg("'%s' does not say '%s'", err.msg, text);
+}
+
+static void test_second_server_refused(void **state)
+{
+	struct db *db = open_db(NULL);
+
+	(void)state;
+	expect_refused(ERR_CONFLICT, "in use by another server");
+	db_close(db);
+	db_close(open_db(NULL));
+}
+
+static void run_sql(const char *sql)
+{
+	sqlite3 *raw;
+
+	assert_int_equal(sqlite3_open(path, &raw), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(raw);
+}
+
+static void test_newer_schema_refused(void **state)
+{
+	(void)state;
+	db_close(open_db(NULL));
+	run_sql("PRAGMA user_version = 9999");
+	expect_refused(ERR_CONFLICT, "newer tidemark");
+}
+
+static void test_foreign_database_refused(void **state)
+{
+	(void)state;
+	run_sql("CREATE TABLE theirs (a)");
+	expect_refused(ERR_CONFLICT, "another program");
+}
+
+static void test_not_a_database(void **state)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(write(fd, "no database ", 12), 12);
+	close(fd);
+	expect_refused(ERR_INVALID, "not a database");
+}
+
+static void test_missing_directory(void **state)
+{
+	(void)state;
+	snprintf(path, sizeof(path), "%s/none/t.db", dir);
+	expect_refused(ERR_IO, "check the data directory");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(queries_fit_schema),
+		T(write_then_read),
+		T(failed_job_leaves_nothing),
+		T(reader_cannot_write),
+		T(nested),
+		T(same_query_twice_at_once),
+		T(unique_violation_is_conflict),
+		T(group_commit),
+		T(cancel_takes_back),
+		T(second_server_refused),
+		T(newer_schema_refused),
+		T(foreign_database_refused),
+		T(not_a_database),
+		T(missing_directory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
