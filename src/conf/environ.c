@@ -58,8 +58,7 @@ static int add_file(struct environ_vars *v, const char *path, struct err *err)
 	return 0;
 }
 
-int environ_load(
-	const char *const *envp, const char *dotenv, struct environ_vars *ret, struct err *err)
+int environ_load(char *const *envp, const char *dotenv, struct environ_vars *ret, struct err *err)
 {
 	*ret = (struct environ_vars){ 0 };
 	for (; envp && *envp; envp++) {

@@ -18,8 +18,7 @@ struct environ_vars {
 };
 
 /* envp: NAME=value, NULL-terminated. dotenv: a file's path or NULL; a missing file is fine. */
-int environ_load(
-	const char *const *envp, const char *dotenv, struct environ_vars *ret, struct err *err);
+int environ_load(char *const *envp, const char *dotenv, struct environ_vars *ret, struct err *err);
 void environ_done(struct environ_vars *v);
 
 /* The value, or NULL. Set but empty reads as "". */

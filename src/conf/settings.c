@@ -297,8 +297,8 @@ static void load_presets(struct settings *conf, const struct environ_vars *vars)
 /* --- flags --- */
 
 /* One "--name value" or "--name=value"; returns how many arguments it took. */
-static int next_flag(int argc, const char *const *argv, struct sv *ret_name, struct sv *ret_value,
-	struct err *err)
+static int next_flag(
+	int argc, char *const *argv, struct sv *ret_name, struct sv *ret_value, struct err *err)
 {
 	struct sv arg = sv_str(argv[0]);
 
@@ -318,7 +318,7 @@ static int next_flag(int argc, const char *const *argv, struct sv *ret_name, str
 	return 2;
 }
 
-static int load_flags(struct settings *conf, int argc, const char *const *argv, struct err *err)
+static int load_flags(struct settings *conf, int argc, char *const *argv, struct err *err)
 {
 	bool begun[ARRAY_LEN(table)] = { false };
 	struct sv name, value;
@@ -348,7 +348,7 @@ static int load_flags(struct settings *conf, int argc, const char *const *argv, 
 
 /* The file is read before the flags are, but a flag names it. */
 static const char *config_path(
-	struct settings *conf, int argc, const char *const *argv, const struct environ_vars *vars)
+	struct settings *conf, int argc, char *const *argv, const struct environ_vars *vars)
 {
 	struct sv name, value;
 
@@ -364,7 +364,7 @@ static const char *config_path(
 	return path && *path ? path : NULL;
 }
 
-int settings_load(int argc, const char *const *argv, const struct environ_vars *vars,
+int settings_load(int argc, char *const *argv, const struct environ_vars *vars,
 	struct settings **ret, struct err *err)
 {
 	own(settings_free) struct settings *conf = NEW(struct settings);

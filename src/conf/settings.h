@@ -49,7 +49,7 @@ struct environ_vars;
  * args: what follows the command name, flags only. vars: see conf/environ.h. ERR_INVALID with a
  * message that names the setting, where it came from and what is allowed.
  */
-int settings_load(int argc, const char *const *argv, const struct environ_vars *vars,
+int settings_load(int argc, char *const *argv, const struct environ_vars *vars,
 	struct settings **ret, struct err *err) MUST_CHECK;
 void settings_free(struct settings *s);
 OWN_FN(struct settings, settings_free)

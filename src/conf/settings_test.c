@@ -12,14 +12,13 @@
 
 #include <cmocka.h>
 
-static struct settings *load(
-	int argc, const char *const *argv, const char *const *envp, struct err *err)
+static struct settings *load(int argc, char *const *argv, char *const *envp, struct err *err)
 {
 	struct environ_vars vars;
 	struct settings *conf = NULL;
 
-	assert_int_equal(environ_load(envp, NULL, &vars, NULL), 0);
-	int rc = settings_load(argc, argv, &vars, &conf, err);
+	assert_int_equal(environ_load((char *const *)envp, NULL, &vars, NULL), 0);
+	int rc = settings_load(argc, (char *const *)argv, &vars, &conf, err);
 	assert_true((rc < 0) == (conf == NULL));
 	environ_done(&vars);
 	return conf;
@@ -127,7 +126,7 @@ static void test_dotenv_gives_what_the_environment_lacks(void **state)
 	const char *envp[] = { "A=from environment", NULL };
 	struct environ_vars vars;
 
-	assert_int_equal(environ_load(envp, path, &vars, NULL), 0);
+	assert_int_equal(environ_load((char *const *)envp, path, &vars, NULL), 0);
 	assert_string_equal(environ_get(&vars, "A"), "from environment");
 	assert_string_equal(environ_get(&vars, "B"), "two words");
 	assert_string_equal(environ_get(&vars, "C"), "#");
