@@ -13,6 +13,7 @@ enum { RUNNER_FD_SOCKET = 3, RUNNER_FD_PAGE = 4, RUNNER_PAGE_SIZE = 4096 };
 
 struct runner_page {
 	_Atomic uint32_t run; /* whose code executes now; 0 between entries into JavaScript */
+	_Atomic uint64_t entries; /* counts the entries */
 };
 
 _Static_assert(sizeof(struct runner_page) <= RUNNER_PAGE_SIZE, "it is mapped as one page");

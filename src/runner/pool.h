@@ -58,7 +58,8 @@ struct runner_host {
 struct runner_spec {
 	const char *fn; /* content hash of the bundle: same fn, same code */
 	const char *file; /* "crm/syncs/contacts", for stack traces */
-	struct sv js; /* the bundle, with its inline source map */
+	struct sv js; /* the bundle, with its inline source map; may be absent when the pool has
+			 it (runner_pool_has) */
 	int64_t environment; /* runs of different environments never share a process */
 	struct json_t *start; /* the START head: kind, props, models, paginate... (messages.def) */
 	struct sv input; /* JSON text or empty */
@@ -72,8 +73,12 @@ struct runner_run {
 	struct runner *runner; /* the process it is in; NULL while queued or over */
 	uint32_t id; /* on the wire, unique in the pool's life */
 	struct runner_run *next, **prev;
-	void *queued; /* the pool's copy of the spec while no process has room */
+	struct runner_order *order; /* the pool's copy of the spec */
 	unsigned deaths; /* of the processes it was in; kept by the owner between starts */
+	/* The pool's own, per start. */
+	uint32_t last_call, open_calls;
+	int64_t aborted_us; /* when its end was asked for; 0 = not */
+	int64_t log_second, log_lines, log_dropped;
 };
 
 struct runner_pool_config {
@@ -83,6 +88,9 @@ struct runner_pool_config {
 	int64_t memory_bytes; /* resident limit of a child; 0 = 512 MiB */
 	int64_t hang_ms; /* no answer to a ping for so long: killed; 0 = 5000 */
 	int64_t idle_ms; /* a child without runs ends after; 0 = 60 s; < 0 = never */
+	int64_t ready_ms; /* a new child has to answer within; 0 = 10 s */
+	int64_t recycle_runs; /* a child is replaced after so many; 0 = 1000 */
+	int64_t log_rate; /* lines per second that a run may log; 0 = 1000 */
 };
 
 struct runner_pool;
@@ -94,13 +102,20 @@ OWN_FN(struct runner_pool, runner_pool_free)
 /* Starts or queues a run; it never fails inside this call. r->host must be set. */
 void runner_start(struct runner_pool *p, struct runner_run *r, const struct runner_spec *spec);
 
+/* Whether runner_start needs no bundle for this fn. */
+bool runner_pool_has(const struct runner_pool *p, const char *fn);
+
 /*
- * Answers a call: ok with head (may be NULL for just {ok:true}) and body; or an error head
- * {error:{kind, code, message...}} built by the caller. Ignored when the run is over.
+ * Answers a call: head (may be NULL for just {ok:true}; `ok` is added where there is no `error`)
+ * and body, both borrowed; or an error head {error:{kind, code, message...}} built by the caller.
+ * Ignored when the run is over.
  */
 void runner_reply(struct runner_run *r, uint32_t call, struct json_t *head, struct sv body);
 
-/* Asks the run to end: its calls fail with `code`; killed if it does not end in 2 s. */
+/*
+ * Asks the run to end: its calls fail with `code`; killed if it does not end in 2 s. on_done comes
+ * in any case, never inside this call.
+ */
 void runner_abort(struct runner_run *r, const char *code);
 
 /* Forgets the run without any further callback; its process is told to abort it. */
