@@ -1,7 +1,9 @@
 /*
  * Bundles js/prelude into the one script that every JavaScript realm of a runner evaluates first.
  *
- *	node tools/prelude.mjs OUT.js [OUT.d]
+ *	node tools/prelude.mjs OUT_DIR [DEPFILE]
+ *
+ * Writes prelude.js and, to link it into the binary, prelude.S.
  *
  * zod is changed on the way (why: docs/prelude.md): a realm is shared by many runs and frozen after
  * the prelude, so zod may keep no state that a run can reach. Each change names the text that it
@@ -134,11 +136,12 @@ const zodPlugin = {
 	},
 };
 
-const [out, depfile] = process.argv.slice(2);
-if (!out) {
-	console.error('usage: node tools/prelude.mjs OUT.js [OUT.d]');
+const [outDir, depfile] = process.argv.slice(2);
+if (!outDir) {
+	console.error('usage: node tools/prelude.mjs OUT_DIR [DEPFILE]');
 	process.exit(2);
 }
+const out = join(outDir, 'prelude.js');
 const result = await build({
 	absWorkingDir: ROOT,
 	entryPoints: ['js/prelude/main.ts'],
@@ -162,8 +165,30 @@ for (const file of Object.keys(ZOD_PATCHES))
 	if (!applied.has(file))
 		throw new Error(`zod/v4/${file} is no part of the bundle: a patch went unused`);
 
+/* Read-only data between two symbols, for ELF and Mach-O; its path is relative to the build. */
+const assembly = `#ifdef __APPLE__
+#define SYMBOL(name) _##name
+	.section __TEXT,__const
+#else
+#define SYMBOL(name) name
+	.section .rodata
+#endif
+	.globl SYMBOL(prelude_js), SYMBOL(prelude_js_end)
+#ifdef __ELF__
+	.hidden prelude_js, prelude_js_end
+#endif
+SYMBOL(prelude_js):
+	.incbin "${out}"
+SYMBOL(prelude_js_end):
+	.byte 0
+#ifdef __ELF__
+	.section .note.GNU-stack,"",%progbits
+#endif
+`;
+
 await writeFile(out, result.outputFiles[0].contents);
+await writeFile(join(outDir, 'prelude.S'), assembly);
 if (depfile) {
 	const inputs = Object.keys(result.metafile.inputs).map((f) => relative(process.cwd(), join(ROOT, f)));
-	await writeFile(depfile, `${out}: ${inputs.join(' ')}\n`);
+	await writeFile(depfile, `${out} ${join(outDir, 'prelude.S')}: ${inputs.join(' ')}\n`);
 }

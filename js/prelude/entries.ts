@@ -25,14 +25,14 @@ export function wrapperPrefix(): string {
 	return prefix;
 }
 
-export function create(id: number, head: string): Run {
-	return new Run(id, JSON.parse(head) as StartHead);
+export function create(id: number, head: string, file: string): Run {
+	return new Run(id, { ...(JSON.parse(head) as StartHead), file });
 }
 
-function fail(run: Run, err: unknown): void {
+export function fail(run: Run, err: unknown): void {
 	if (!run.alive)
 		return;
-	const error = failureOf(err, run.head.file ?? '', wrapperWidth);
+	const error = failureOf(err, run.head.file, wrapperWidth);
 	run.end();
 	host.done(run.id, JSON.stringify({ ok: false, error }));
 }
@@ -114,7 +114,7 @@ export function unhandled(_promise: unknown, reason: unknown): void {
 	const run = current;
 	if (!run?.alive)
 		return;
-	const { message, type } = failureOf(reason, run.head.file ?? '', wrapperWidth);
+	const { message, type } = failureOf(reason, run.head.file, wrapperWidth);
 	const text = `unhandled promise rejection: ${message || type}`;
 	host.log(run.id, JSON.stringify({ level: 'error', message: text.slice(0, 1000) }));
 }

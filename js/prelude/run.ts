@@ -10,10 +10,10 @@ import type { ReplyHead, RequestConfig } from './response.ts';
 
 export type Kind = 'sync' | 'action' | 'webhook' | 'on-event';
 
-/* The head of a START message. */
+/* The head of a START message, and the name that the code has in stack traces. */
 export interface StartHead {
 	fn: string;
-	file?: string;
+	file: string;
 	kind: Kind;
 	props: Record<string, any>;
 	paginate?: Record<string, any> | null;

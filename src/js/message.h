@@ -1,0 +1,7 @@
+/* What the server can ask of a runner: one handler for each message of runner/messages.def. */
+#pragma once
+
+#include "js/host.h"
+
+/* False: the process shall end. */
+bool message_handle(struct host *h, const struct frame *f);

@@ -1,0 +1,8 @@
+/* The runner role by itself, for the tests of this module. */
+#include "js/runner_main.h"
+#include "runner/page.h"
+
+int main(void)
+{
+	return runner_main(RUNNER_FD_SOCKET, RUNNER_FD_PAGE);
+}
