@@ -1,0 +1,317 @@
+#include "cli/live.h"
+
+#include "base/clock.h"
+#include "base/sv.h"
+#include "cli/project.h"
+#include "data/enc.h"
+#include "data/json.h"
+#include "data/query.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+static struct live *of_local(struct local_run *l)
+{
+	return container_of(l, struct live, local);
+}
+
+/* The request. */
+
+static void add_params(struct buf *path, struct json_t *params)
+{
+	bool query = sv_find_char(buf_sv(path), '?') >= 0;
+
+	if (json_kind(params) == JSON_KIND_STRING) {
+		buf_char(path, query ? '&' : '?');
+		buf_sv_add(path, json_sv(params));
+		return;
+	}
+	for (size_t i = 0; i < json_len(params); i++, query = true) {
+		struct json_t *pair = json_item(params, i);
+		buf_char(path, query ? '&' : '?');
+		enc_percent(path, json_sv(json_item(pair, 0)), ENC_FORM);
+		buf_char(path, '=');
+		enc_percent(path, json_sv(json_item(pair, 1)), ENC_FORM);
+	}
+}
+
+static void proxy_path(struct buf *path, struct json_t *head)
+{
+	struct sv endpoint = json_sv(json_member(head, SV_LIT("endpoint")));
+
+	while (sv_starts(endpoint, SV_LIT("/")))
+		endpoint = sv_from(endpoint, 1);
+	buf_str(path, "/proxy/");
+	buf_sv_add(path, endpoint);
+	add_params(path, json_member(head, SV_LIT("params")));
+}
+
+/* A control header from a member of the CALL; numbers and lists as text. */
+static size_t control(struct arena *a, struct json_t *head, const char *member, const char *name,
+	struct rest_header *ret)
+{
+	struct json_t *v = json_member(head, sv_str(member));
+	own_in(buf_done) struct buf text;
+
+	if (!v || json_kind(v) == JSON_KIND_NULL)
+		return 0;
+	buf_init(&text, 64u << 10);
+	if (json_kind(v) == JSON_KIND_STRING)
+		buf_sv_add(&text, json_sv(v));
+	else
+		json_dump_compact(v, &text);
+	struct sv value = buf_sv(&text);
+	if (json_kind(v) == JSON_KIND_ARRAY) /* [429,503] becomes 429,503 */
+		value = sv_make(value.ptr + 1, value.len - 2);
+	*ret = (struct rest_header){ .name = name, .value = arena_sv(a, value) };
+	return value.len ? 1 : 0;
+}
+
+static size_t proxy_headers(struct live *l, struct arena *a, struct json_t *head,
+	struct rest_header **ret)
+{
+	struct json_t *own_headers = json_member(head, SV_LIT("headers")), *value;
+	struct rest_header *h = arena_array(a, json_len(own_headers) + 12, sizeof(*h));
+	size_t n = 0;
+	void *it = NULL;
+	struct sv key;
+
+	h[n++] = (struct rest_header){ "Connection-Id", sv_str(l->local.connection_id) };
+	h[n++] = (struct rest_header){ "Provider-Config-Key", sv_str(l->local.fn->integration) };
+	h[n++] = (struct rest_header){ "Nango-Is-Dry-Run", SV_LIT("true") };
+	/* A request may name another connection. */
+	control(a, head, "connectionId", "Connection-Id", &h[0]);
+	control(a, head, "providerConfigKey", "Provider-Config-Key", &h[1]);
+	n += control(a, head, "retries", "Retries", &h[n]);
+	n += control(a, head, "retryOn", "Retry-On", &h[n]);
+	n += control(a, head, "baseUrlOverride", "Base-Url-Override", &h[n]);
+	n += control(a, head, "forwardHeadersOnRedirect", "Forward-Headers-On-Redirect", &h[n]);
+	while (json_next(own_headers, &it, &key, &value)) {
+		/* The body's type is the request's own; the rest travels under the prefix. */
+		const char *name = sv_eq_str(key, "content-type")
+			? "content-type"
+			: arena_printf(a, "nango-proxy-%.*s", SV(key));
+		h[n++] = (struct rest_header){ name, json_sv(value) };
+	}
+	*ret = h;
+	return n;
+}
+
+/* Recording. */
+
+static struct json_t *child(struct json_t *obj, struct sv key, struct json_t *(*make)(void))
+{
+	struct json_t *v = json_member(obj, key);
+
+	if (!v) {
+		v = make();
+		json_set(obj, key, v);
+	}
+	return v;
+}
+
+static struct json_t *body_json(struct sv text)
+{
+	struct json_t *v = NULL;
+
+	if (text.len == 0 || json_parse(text, &v, NULL) < 0)
+		v = json_new_str(text);
+	return v;
+}
+
+/* Authentication never gets into a file that is committed. */
+static bool is_secret_header(struct sv name)
+{
+	static const char *const secret[] = { "authorization", "cookie", "set-cookie", "x-api-key" };
+
+	for (size_t i = 0; i < ARRAY_LEN(secret); i++)
+		if (sv_eq_nocase(name, sv_str(secret[i])))
+			return true;
+	return false;
+}
+
+static struct json_t *recorded_request(struct json_t *head, struct sv body)
+{
+	struct json_t *r = json_new_obj(), *params = json_new_obj(), *headers = json_new_obj();
+	struct json_t *list = json_member(head, SV_LIT("params")), *value;
+	struct sv key;
+	void *it = NULL;
+
+	for (size_t i = 0; json_kind(list) == JSON_KIND_ARRAY && i < json_len(list); i++)
+		json_set(params, json_sv(json_item(json_item(list, i), 0)),
+			json_ref(json_item(json_item(list, i), 1)));
+	while (json_next(json_member(head, SV_LIT("headers")), &it, &key, &value))
+		if (!is_secret_header(key) && !sv_eq_str(key, "content-type"))
+			json_set(headers, key, json_ref(value));
+	json_set(r, SV_LIT("params"), params);
+	json_set(r, SV_LIT("headers"), headers);
+	if (body.len)
+		json_set(r, SV_LIT("data"), body_json(body));
+	return r;
+}
+
+static struct json_t *recorded_headers(const struct rest_response *res)
+{
+	struct json_t *h = json_new_obj();
+
+	for (size_t i = 0; i < json_len(res->headers); i++) {
+		struct json_t *pair = json_item(res->headers, i);
+		struct sv name = json_sv(json_item(pair, 0));
+		if (!is_secret_header(name))
+			json_set(h, name, json_ref(json_item(pair, 1)));
+	}
+	return h;
+}
+
+static void record(struct live *l, struct json_t *head, struct sv body,
+	const struct rest_response *res)
+{
+	struct sv method = json_sv(json_member(head, SV_LIT("method")));
+	struct sv endpoint = json_sv(json_member(head, SV_LIT("endpoint")));
+	struct json_t *x = json_new_obj();
+	char lower[16] = "get", path[2048];
+
+	for (size_t i = 0; i < method.len && i < sizeof(lower) - 1; i++)
+		lower[i] = (char)tolower((unsigned char)method.ptr[i]), lower[i + 1] = 0;
+	snprintf(path, sizeof(path), "%s%.*s", sv_starts(endpoint, SV_LIT("/")) ? "" : "/",
+		SV(endpoint));
+	json_set(x, SV_LIT("response"), body_json(buf_sv(&res->body)));
+	json_set_int(x, "status", res->status);
+	json_set(x, SV_LIT("headers"), recorded_headers(res));
+	json_set(x, SV_LIT("request"), recorded_request(head, body));
+	struct json_t *endpoints = child(l->recorded, sv_str(lower), json_new_obj);
+	json_push(child(endpoints, sv_str(path), json_new_arr), x);
+}
+
+static void on_proxy(struct local_run *local, const struct runner_call *call)
+{
+	struct live *l = of_local(local);
+	own_in(arena_done) struct arena a = { 0 };
+	own_in(rest_response_done) struct rest_response res = { 0 };
+	own_in(buf_done) struct buf path;
+	struct rest_header *headers;
+	struct err err = { 0 };
+
+	buf_init(&path, 1 << 20);
+	proxy_path(&path, call->head);
+	size_t n = proxy_headers(l, &a, call->head, &headers);
+	struct rest_request req = {
+		.method = arena_str(&a, json_sv(json_member(call->head, SV_LIT("method")))),
+		.path = buf_ok(&path) ? path.ptr : "/",
+		.headers = headers,
+		.header_count = n,
+		.body = call->body.len ? call->body : SV_NULL,
+	};
+	if (rest_send(l->rest, &req, &res, &err) < 0) {
+		local_refuse(local, call, "network", "ECONNREFUSED", err.msg);
+		return;
+	}
+	if (l->recorded)
+		record(l, call->head, call->body, &res);
+	struct json_t *head = json_new_obj();
+	json_set_int(head, "status", res.status);
+	json_set_str(head, "statusText", SV_LIT(""));
+	json_set(head, SV_LIT("headers"), json_ref(res.headers));
+	local_answer(local, call, head, buf_sv(&res.body));
+}
+
+/* Everything else. */
+
+static struct json_t *connection(struct local_run *local)
+{
+	return json_clone(of_local(local)->connection);
+}
+
+static struct json_t *fetch(struct local_run *local, const char *path)
+{
+	struct json_t *v = NULL;
+	struct err err = { 0 };
+
+	if (rest_json(of_local(local)->rest, "GET", path, SV_NULL, &v, &err) < 0)
+		local_problem(local, "%s", err.msg);
+	return v;
+}
+
+static struct json_t *integration(struct local_run *local)
+{
+	struct live *l = of_local(local);
+	struct json_t *v = fetch(local, arena_printf(&l->rest->arena, "/integrations/%s",
+						local->fn->integration));
+	struct json_t *data = json_ref(json_member(v, SV_LIT("data")));
+
+	json_unref(v);
+	return data;
+}
+
+static struct json_t *env_vars(struct local_run *local)
+{
+	return fetch(local, "/environment-variables");
+}
+
+static void on_log(struct local_run *l UNUSED, struct json_t *head)
+{
+	struct sv level = SV_LIT("info"), message = SV_LIT("");
+
+	json_opt_str(head, "level", &level, NULL);
+	json_opt_str(head, "message", &message, NULL);
+	fprintf(stderr, "%.*s: %.*s\n", SV(level), SV(message));
+}
+
+static const struct local_source live_source = {
+	.proxy = on_proxy,
+	.connection = connection,
+	.integration = integration,
+	.env_vars = env_vars,
+	.log = on_log,
+};
+
+static int fetch_connection(struct live *l, const char *id, struct err *err)
+{
+	own_in(buf_done) struct buf path;
+
+	buf_init(&path, 1 << 16);
+	buf_str(&path, "/connection/");
+	enc_percent(&path, sv_str(id), ENC_COMPONENT);
+	buf_str(&path, "?provider_config_key=");
+	enc_percent(&path, sv_str(l->local.fn->integration), ENC_COMPONENT);
+	if (rest_json(l->rest, "GET", path.ptr, SV_NULL, &l->connection, err) < 0)
+		return err_wrap(err, "connection '%s' of '%s'", id, l->local.fn->integration);
+	return 0;
+}
+
+/* What the catalogue of the server says about pagination; a server without the provider has none. */
+static int fetch_provider(struct live *l, struct err *err)
+{
+	own(json_unref) struct json_t *provider = NULL;
+	struct sv name = json_sv(json_member(l->connection, SV_LIT("provider")));
+	struct json_t *paginate;
+
+	l->local.provider = arena_str(&l->rest->arena, name.ptr ? name : SV_LIT("unknown"));
+	const char *path = arena_printf(&l->rest->arena, "/providers/%s", l->local.provider);
+	int rc = rest_json(l->rest, "GET", path, SV_NULL, &provider, err);
+	if (rc == ERR_NOT_FOUND)
+		return 0;
+	TRY(rc);
+	paginate = json_find(provider, SV_LIT("data.proxy.paginate"));
+	l->local.paginate = json_ref(paginate);
+	return 0;
+}
+
+int live_init(struct live *l, struct rest *rest, struct project_fn *fn, const char *connection_id,
+	bool record_it, struct err *err)
+{
+	*l = (struct live){ .rest = rest };
+	local_init(&l->local, fn, &live_source);
+	l->local.connection_id = connection_id;
+	l->local.environment = rest->environment;
+	l->recorded = record_it ? json_new_obj() : NULL;
+	TRY(fetch_connection(l, connection_id, err));
+	return fetch_provider(l, err);
+}
+
+void live_done(struct live *l)
+{
+	local_done(&l->local);
+	json_unref(l->connection);
+	json_unref(l->recorded);
+}

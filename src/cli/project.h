@@ -1,0 +1,53 @@
+/*
+ * A function project on disk: which functions it has, their compiled bundles, their definitions.
+ * Two layouts: a project (index.ts whose `import './<integration>/<kind>/<name>.js'` lines are
+ * the functions), or one integration folder (syncs/, actions/, on-events/ with .ts files).
+ * Command line only: blocking, one thread.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/mem.h"
+
+struct json_t;
+
+struct project_fn {
+	const char *integration, *kind, *name; /* kind is the folder: "syncs" */
+	const char *path;		       /* of the source, relative to the project */
+	const char *file;		       /* path without .ts, for stack traces */
+	struct sv js, ts;		       /* after project_compile */
+	char hash[65];			       /* hex SHA-256 of js and ts: the version's identity */
+	struct json_t *definition;	       /* after project_inspect; NULL when it failed */
+	const char *problem;		       /* then: why */
+	bool wanted;			       /* selected: compile and inspect only these */
+};
+
+struct project {
+	struct arena arena;
+	const char *dir;
+	bool one_integration;
+	struct project_fn *fns;
+	size_t count;
+};
+
+/* Finds the functions; all are wanted. ERR_NOT_FOUND says what a project looks like. */
+int project_open(const char *dir, struct project *ret, struct err *err) MUST_CHECK;
+void project_done(struct project *p);
+
+struct project_fn *project_find(struct project *p, struct sv integration, struct sv name);
+
+/*
+ * Bundles every wanted function with esbuild (one process for all). Its messages, with file:line,
+ * go to stderr as they are. Imports outside the allowed modules are errors.
+ */
+int project_compile(struct project *p, struct err *err) MUST_CHECK;
+
+/*
+ * Evaluates every wanted bundle in the runtime and keeps what it exports. A function that cannot
+ * be evaluated gets its `problem`; with all_must it is the error of the call.
+ */
+int project_inspect(struct project *p, bool all_must, struct err *err) MUST_CHECK;
+
+/* A whole file into the arena; ERR_NOT_FOUND, ERR_LIMIT over max. */
+int file_read(struct arena *a, const char *path, size_t max, struct sv *ret, struct err *err)
+	MUST_CHECK;

@@ -1,0 +1,48 @@
+/*
+ * A recorded conversation (`<function>.test.json`, spec/function-runtime.md 6): what the function
+ * is given, the provider's answers, and what it must save. Pure: no I/O but reading the file.
+ * Used by `tidemark test`; written by `tidemark dryrun --save`.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+struct json_t;
+
+struct recording_exchange {
+	const char *method;   /* lower case */
+	struct sv path;	      /* without leading slash, without query */
+	struct json_t *query; /* the endpoint's own query parameters, text values */
+	struct json_t *entry; /* {response, status, headers, request?} */
+	bool used;
+};
+
+struct recording {
+	struct json_t *root;
+	struct recording_exchange *exchanges;
+	size_t count;
+	struct arena arena;
+};
+
+int recording_parse(struct sv text, struct recording *ret, struct err *err) MUST_CHECK;
+void recording_done(struct recording *r);
+
+/* The earliest Date header among the answers, in ms; 0 when there is none. */
+int64_t recording_date_ms(const struct recording *r);
+
+/*
+ * The answer to a request as the runner states it (head of a proxy CALL and its body). An unused
+ * exchange is preferred over a used one, so that repeated requests get their answers in order.
+ * ERR_NOT_FOUND with a text that shows the nearest recorded request.
+ */
+int recording_match(struct recording *r, struct json_t *head, struct sv body,
+	struct recording_exchange **ret, struct err *err) MUST_CHECK;
+
+/*
+ * Whether `got` is what `want` says, deeply. At the first difference false, with its path and
+ * both sides appended to out: `Issue[3].labels[0].name: expected "bug", got "feature"`.
+ */
+bool recording_same(const char *what, const struct json_t *want, const struct json_t *got,
+	struct buf *out);

@@ -1,0 +1,286 @@
+/*
+ * What every black-box test needs: a real server on a free port with its own data folder, an app that receives webhooks,
+ * and short ways to deploy functions and create connections. Nothing here sleeps: everything waits for an event.
+ */
+
+import { Nango } from '@nangohq/node';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders, type Server as HttpServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+export const binary = process.env['TIDEMARK_BIN'] ?? join(root, 'build', 'test', 'src', 'tidemark');
+
+/** A folder that is gone when the test process ends. */
+export function tempDir(): string {
+    const dir = mkdtempSync(join(tmpdir(), 'tidemark-'));
+    process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+    return dir;
+}
+
+export interface ServerOptions {
+    data?: string;
+    env?: Record<string, string>;
+    args?: string[];
+}
+
+export interface Answer {
+    status: number;
+    headers: Headers;
+    body: any;
+}
+
+/** A `tidemark serve` process. */
+export class Server {
+    readonly data: string;
+    readonly key: string = randomUUID();
+    readonly log: string[] = [];
+    url = '';
+    pid = 0;
+    private child!: ChildProcess;
+    private readonly options: ServerOptions;
+
+    private constructor(options: ServerOptions) {
+        this.options = options;
+        this.data = options.data ?? tempDir();
+    }
+
+    static async start(options: ServerOptions = {}): Promise<Server> {
+        const server = new Server(options);
+        await server.up();
+        return server;
+    }
+
+    /** Starts the process (again) on the same data. */
+    async up(): Promise<void> {
+        const argv = ['serve', '--listen', '127.0.0.1:0', '--data', this.data, '--allow-egress', '127.0.0.0/8', ...(this.options.args ?? [])];
+        this.child = spawn(binary, argv, {
+            env: { ...process.env, TIDEMARK_SECRET_KEY_DEV: this.key, ...this.options.env },
+            stdio: ['ignore', 'pipe', 'pipe']
+        });
+        this.pid = this.child.pid!;
+        const child = this.child;
+        process.on('exit', () => child.kill('SIGKILL'));
+        createInterface(child.stderr!).on('line', (line) => this.log.push(line));
+        for await (const line of createInterface(child.stdout!)) {
+            const found = line.match(/listening on (http:\S+)/);
+            if (!found) continue;
+            this.url = found[1]!;
+            child.stdout!.resume();
+            return;
+        }
+        throw new Error(`the server did not start:\n${this.log.join('\n')}`);
+    }
+
+    private async end(signal: NodeJS.Signals): Promise<number | null> {
+        if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
+        const exit = once(this.child, 'exit');
+        this.child.kill(signal);
+        const [code] = await exit;
+        return code;
+    }
+
+    /** SIGTERM; resolves with the exit code. */
+    stop(): Promise<number | null> {
+        return this.end('SIGTERM');
+    }
+
+    kill(): Promise<number | null> {
+        return this.end('SIGKILL');
+    }
+
+    nango(signingKey?: string): Nango {
+        return new Nango({ host: this.url, apiKey: this.key, ...(signingKey ? { webhookSigningKey: signingKey } : {}) });
+    }
+
+    /** A request with the dev key; the body is JSON unless it is a string. */
+    async api(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+        const response = await fetch(this.url + path, {
+            method,
+            redirect: 'manual',
+            headers: { authorization: `Bearer ${this.key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+            body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
+        });
+        const raw = await response.text();
+        let parsed: any = raw;
+        try {
+            parsed = JSON.parse(raw);
+        } catch {
+            // Not every answer is JSON: the test sees the text.
+        }
+        return { status: response.status, headers: response.headers, body: parsed };
+    }
+
+    /** Like api, but anything but a 2xx fails the test. */
+    async ok(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<any> {
+        const answer = await this.api(method, path, body, headers);
+        if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+        return answer.body;
+    }
+
+    /** An integration without authentication whose connections say where the provider is. */
+    async integration(unique_key = 'fake'): Promise<void> {
+        await this.ok('POST', '/integrations', { provider: 'unauthenticated', unique_key });
+    }
+
+    async connection(connection_id: string, baseUrl: string, provider_config_key = 'fake', more: object = {}): Promise<any> {
+        return this.ok('POST', '/connections', {
+            provider_config_key,
+            connection_id,
+            credentials: { type: 'NONE' },
+            connection_config: { base_url: baseUrl, baseUrl },
+            ...more
+        });
+    }
+
+    /** Compiles and deploys functions given as source text: { 'fake/syncs/items': '...' }. */
+    async deploy(functions: Record<string, string>): Promise<void> {
+        const dir = project(functions);
+        const { code, stderr } = await run(binary, ['deploy', 'dev', dir, '--auto-confirm', '--allow-destructive'], {
+            TIDEMARK_HOST: this.url,
+            TIDEMARK_SECRET_KEY_DEV: this.key
+        });
+        if (code !== 0) throw new Error(`deploy failed: ${stderr}`);
+    }
+
+    async status(connection_id: string, syncs = '*', provider_config_key = 'fake'): Promise<any[]> {
+        const query = new URLSearchParams({ syncs, provider_config_key, connection_id });
+        return (await this.ok('GET', `/sync/status?${query}`)).syncs;
+    }
+
+    /** All records of a model after a cursor, by pages. */
+    async records(connectionId: string, model: string, cursor?: string, providerConfigKey = 'fake'): Promise<any[]> {
+        const all: any[] = [];
+        for (let next: string | null | undefined = cursor; ; ) {
+            const query = new URLSearchParams({ model, limit: '1000', ...(next ? { cursor: next } : {}) });
+            const page = await this.ok('GET', `/records?${query}`, undefined, {
+                'connection-id': connectionId,
+                'provider-config-key': providerConfigKey
+            });
+            all.push(...page.records);
+            next = page.next_cursor;
+            if (!next) return all;
+        }
+    }
+
+    /** Messages of all runs of a connection, as `level message`. */
+    async messages(connection: string): Promise<string[]> {
+        const { data } = await this.ok('GET', `/logs/operations?connection=${encodeURIComponent(connection)}&limit=100`);
+        const lines: string[] = [];
+        for (const operation of data) {
+            const { data: messages } = await this.ok('GET', `/logs/operations/${operation.id}/messages?limit=1000`);
+            lines.push(...messages.map((m: any) => `${m.level} ${m.message}`));
+        }
+        return lines;
+    }
+}
+
+/** A function project in a temporary folder, made of source texts. */
+export function project(functions: Record<string, string>): string {
+    const dir = tempDir();
+    for (const [name, source] of Object.entries(functions)) {
+        mkdirSync(dirname(join(dir, name)), { recursive: true });
+        writeFileSync(join(dir, `${name}.ts`), source);
+    }
+    writeFileSync(join(dir, 'index.ts'), Object.keys(functions).map((name) => `import './${name}.js';\n`).join(''));
+    return dir;
+}
+
+export function copyDir(from: string): string {
+    const dir = tempDir();
+    cpSync(from, dir, { recursive: true, filter: (path) => !path.includes('node_modules') });
+    return dir;
+}
+
+export interface Finished {
+    code: number | null;
+    stdout: string;
+    stderr: string;
+}
+
+export async function run(command: string, argv: string[], env: Record<string, string> = {}, cwd = root): Promise<Finished> {
+    const child = spawn(command, argv, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+    return { code, stdout, stderr };
+}
+
+/** A sync around a body, for tests: `sync('Item', 'await nango.batchSave(...)')`. */
+export function sync(body: string, { model = 'Item', frequency = 'every hour', more = '' } = {}): string {
+    return `import { createSync } from 'nango';
+import { z } from 'zod';
+export default createSync({
+    description: 'test', version: '1.0.0', frequency: '${frequency}', autoStart: true,
+    models: { ${model}: z.object({ id: z.string() }) }, ${more}
+    exec: async (nango) => {
+${body}
+    }
+});
+`;
+}
+
+export interface Webhook {
+    headers: IncomingHttpHeaders;
+    raw: string;
+    body: any;
+}
+
+/** The customer's app: receives webhooks; `answer` decides the status of each. */
+export class App {
+    readonly webhooks: Webhook[] = [];
+    url = '';
+    answer: (hook: Webhook) => number = () => 200;
+    private server!: HttpServer;
+    private waiting = new Set<() => void>();
+
+    static async start(): Promise<App> {
+        const app = new App();
+        app.server = createServer(async (request, response) => {
+            const raw = await text(request);
+            const hook = { headers: request.headers, raw, body: JSON.parse(raw) };
+            app.webhooks.push(hook);
+            response.writeHead(app.answer(hook)).end();
+            for (const wake of app.waiting) wake();
+        });
+        app.server.listen(0, '127.0.0.1');
+        await once(app.server, 'listening');
+        app.server.unref();
+        const address = app.server.address() as { port: number };
+        app.url = `http://127.0.0.1:${address.port}/hooks`;
+        return app;
+    }
+
+    /** Webhooks of finished runs that fit, once there are `count` of them. */
+    async syncs(count: number, fits: (body: any) => boolean = () => true, ms = 30_000): Promise<any[]> {
+        const found = () => this.webhooks.map(({ body }) => body).filter((body) => body.type === 'sync' && fits(body));
+        let wake = () => {};
+        const late = AbortSignal.timeout(ms);
+        while (found().length < count) {
+            await new Promise<void>((resolve, reject) => {
+                wake = resolve;
+                this.waiting.add(wake);
+                late.onabort = () =>
+                    reject(new Error(`${found().length} of ${count} webhooks after ${ms} ms; all: ${JSON.stringify(this.webhooks.map((h) => h.body)).slice(0, 2000)}`));
+            }).finally(() => this.waiting.delete(wake));
+        }
+        return found();
+    }
+
+    close(): void {
+        this.server.close();
+        this.server.closeAllConnections();
+    }
+}
+
+/** A server with an app that gets its webhooks. */
+export async function serverWithApp(options: ServerOptions = {}): Promise<{ server: Server; app: App }> {
+    const app = await App.start();
+    const server = await Server.start({ ...options, env: { TIDEMARK_WEBHOOK_URL_DEV: app.url, ...options.env } });
+    return { server, app };
+}
