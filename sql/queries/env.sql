@@ -63,3 +63,12 @@ VALUES ($1, $2, $3, $4, $5, $6);
 SELECT k.id, k.environment_id, e.name, k.display_name, k.scopes, k.created_ms, k.key_sealed
 FROM api_keys k JOIN environments e ON e.id = k.environment_id
 WHERE k.environment_id = $1 ORDER BY k.id;
+
+-- name: data_key_list
+SELECT id, environment_id, wrapped FROM data_keys WHERE id > $1 ORDER BY id;
+
+-- name: data_key_of_env
+SELECT id, environment_id, wrapped FROM data_keys WHERE environment_id = $1 ORDER BY id;
+
+-- name: data_key_insert
+INSERT INTO data_keys (environment_id, wrapped, created_ms) VALUES ($1, $2, $3) RETURNING id;

@@ -88,8 +88,8 @@ static void read_flow(const struct plan *p, const struct json_t *flow, struct fu
 		.type = is_sync ? FUNCTION_SYNC : FUNCTION_ACTION,
 		.version = member_text(flow, "version"),
 		.runs = member_text(flow, "runs"),
-		.auto_start = json_is_true(json_member(flow, SV_LIT("auto_start"))),
-		.track_deletes = json_is_true(json_member(flow, SV_LIT("track_deletes"))),
+		.auto_start = json_truth(json_member(flow, SV_LIT("auto_start"))),
+		.track_deletes = json_truth(json_member(flow, SV_LIT("track_deletes"))),
 		.sync_type = !is_sync	     ? SV_NULL
 			     : sync_type.ptr ? sync_type
 					     : SV_LIT("full"),

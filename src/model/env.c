@@ -1,7 +1,6 @@
 #include "model/env.h"
 
 #include "base/clock.h"
-#include "crypto/keyring.h"
 #include "data/uuid.h"
 #include "model/row.h"
 #include "model/sealed.h"
@@ -60,6 +59,7 @@ int env_create(struct dbc *c, struct keyring *keys, struct sv name, bool is_prod
 	TRY(db_one_i64(c, Q_ENV_INSERT,
 		ARGS(arg_str(uuid), arg_sv(name), arg_bool(is_production), arg_i64(clock_now_ms())),
 		&id, err));
+	TRY(sealed_make_key(c, keys, id, err));
 	TRY(env_signing_key_rotate(c, keys, id, db_arena(c), &key, err));
 	*ret_id = id;
 	return 0;

@@ -1,9 +1,7 @@
 #include "model/function.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "crypto/hash.h"
-#include "data/enc.h"
 #include "model/row.h"
 #include "model/sync.h"
 
@@ -80,16 +78,15 @@ int function_code(struct dbc *c, struct sv file_hash, struct arena *a, struct fu
 
 struct sv function_code_hash(const struct function_code *code, struct arena *a)
 {
-	own_in(buf_done) struct buf hex = { 0 };
-	unsigned char digests[3][32];
+	unsigned char digests[3][HASH_SHA256_SIZE];
+	char hex[HASH_HEX_SIZE];
 
 	/* Hash of hashes, so that no byte can move from js to ts unnoticed. */
 	hash_sha256(code->js, digests[0]);
 	hash_sha256(code->ts, digests[1]);
-	hash_sha256(sv_make((const char *)digests, 64), digests[2]);
-	buf_init(&hex, 128);
-	enc_hex(&hex, sv_make((const char *)digests[2], 32));
-	return arena_sv(a, buf_sv(&hex));
+	hash_sha256(sv_make((const char *)digests, 2 * HASH_SHA256_SIZE), digests[2]);
+	hash_hex(digests[2], HASH_SHA256_SIZE, hex);
+	return arena_sv(a, sv_str(hex));
 }
 
 int function_code_put(struct dbc *c, const struct function_code *code, struct arena *a,
