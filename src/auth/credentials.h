@@ -5,8 +5,8 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/err.h"
-#include "base/mem.h"
 
 struct json_t;
 

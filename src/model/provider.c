@@ -194,7 +194,7 @@ static int parse_proxy(struct arena *a, struct provider *p, struct err *err)
 	if (json_opt_obj(p->json, "proxy.paginate", &obj, NULL) > 0)
 		p->paginate = obj;
 	p->forward_headers_on_redirect =
-		json_is_true(json_find(p->json, SV_LIT("proxy.forward_headers_on_redirect")));
+		json_truth(json_find(p->json, SV_LIT("proxy.forward_headers_on_redirect")));
 	return parse_retry(a, p->json, &p->retry, err);
 }
 
@@ -207,7 +207,7 @@ static int parse_provider(struct arena *a, struct sv name, const struct json_t *
 	TRY(json_get_str(entry, "auth_mode", &p.auth_mode, err));
 	TRY(json_opt_str(entry, "display_name", &p.display_name, err));
 	p.client_certificate =
-		json_is_true(json_member(entry, SV_LIT("require_client_certificate")));
+		json_truth(json_member(entry, SV_LIT("require_client_certificate")));
 	p.integration_config = json_opt_obj(entry, "integration_config", &fields, NULL) > 0;
 	TRY(parse_proxy(a, &p, err));
 	*ret = p;

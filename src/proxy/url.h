@@ -16,7 +16,7 @@ int proxy_url_build(const struct proxy_vars *v, const struct proxy_request *req,
 	const char **code, struct err *err);
 
 /*
- * The parts of it. `text` normalised: scheme and host in lower case, dot segments removed, what
+ * `text` normalised: scheme and host in lower case, dot segments removed, what
  * must not stand in a URL percent-encoded, no fragment. ERR_INVALID for what is no http(s) URL.
  */
 int url_normalise(struct sv text, struct arena *a, struct sv *ret, struct err *err);
@@ -27,6 +27,12 @@ struct sv url_set_params(
 
 /* The alternative of "A || B" that the connection decides (2.2 step 4), or the whole text. */
 struct sv url_choose_base(const struct proxy_target *t, struct sv base);
+
+/*
+ * The key of an integration_config provider (private-api-generic), if it goes into `placement`
+ * ("header", "query").
+ */
+bool proxy_generic_key(const struct proxy_vars *v, const char *placement, struct proxy_pair *ret);
 
 struct url_parts {
 	struct sv scheme, host, path, query; /* host with its port; path and query may be empty */
