@@ -119,7 +119,7 @@ static int confirm(const struct deploy *d, const struct json_t *plan, struct err
 static int send_package(struct rest *r, const char *path, struct json_t *package, bool reconcile,
 	struct json_t **ret, struct err *err)
 {
-	own_in(buf_done) struct buf body;
+	own_in(buf_done) struct buf body = { 0 };
 
 	json_set_bool(package, "reconcile", reconcile);
 	buf_init(&body, 512u << 20);

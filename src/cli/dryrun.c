@@ -124,7 +124,7 @@ static size_t validate(struct dryrun *d, const struct project_fn *f)
 
 static int write_recording(const char *path, struct json_t *rec, struct err *err)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 512u << 20);
 	json_dump_compact(rec, &b);
@@ -170,7 +170,7 @@ static int save(struct dryrun *d, struct project *p, const struct project_fn *f,
 static void print_result(struct dryrun *d)
 {
 	own(json_unref) struct json_t *out = json_new_obj();
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 	struct local_run *l = &d->live.local;
 
 	json_set(out, SV_LIT("saved"), json_ref(l->saved));

@@ -51,7 +51,7 @@ static size_t control(struct arena *a, struct json_t *head, const char *member, 
 	struct rest_header *ret)
 {
 	struct json_t *v = json_member(head, sv_str(member));
-	own_in(buf_done) struct buf text;
+	own_in(buf_done) struct buf text = { 0 };
 
 	if (!v || json_kind(v) == JSON_KIND_NULL)
 		return 0;
@@ -188,7 +188,7 @@ static void on_proxy(struct local_run *local, const struct runner_call *call)
 	struct live *l = of_local(local);
 	own_in(arena_done) struct arena a = { 0 };
 	own_in(rest_response_done) struct rest_response res = { 0 };
-	own_in(buf_done) struct buf path;
+	own_in(buf_done) struct buf path = { 0 };
 	struct rest_header *headers;
 	struct err err = { 0 };
 
@@ -267,7 +267,7 @@ static const struct local_source live_source = {
 
 static int fetch_connection(struct live *l, const char *id, struct err *err)
 {
-	own_in(buf_done) struct buf path;
+	own_in(buf_done) struct buf path = { 0 };
 
 	buf_init(&path, 1 << 16);
 	buf_str(&path, "/connection/");

@@ -38,7 +38,7 @@ void local_answer(struct local_run *l, const struct runner_call *call, struct js
 
 static void answer_json(struct local_run *l, const struct runner_call *call, struct json_t *body)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, BODY_MAX);
 	json_dump_compact(body, &b);
@@ -361,7 +361,7 @@ void local_init(struct local_run *l, struct project_fn *fn, const struct local_s
 void local_start(struct local_run *l, struct runner_pool *pool)
 {
 	own(json_unref) struct json_t *head = start_head(l);
-	own_in(buf_done) struct buf input;
+	own_in(buf_done) struct buf input = { 0 };
 
 	buf_init(&input, BODY_MAX);
 	if (l->input)

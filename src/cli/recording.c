@@ -22,7 +22,7 @@ static void text_of(const struct json_t *v, struct buf *out)
 
 static bool same_text(const struct json_t *a, const struct json_t *b)
 {
-	own_in(buf_done) struct buf x, y;
+	own_in(buf_done) struct buf x = { 0 }, y = { 0 };
 
 	buf_init(&x, 64u << 20);
 	buf_init(&y, 64u << 20);
@@ -183,7 +183,7 @@ static int read_params(struct json_t *params, struct json_t *into, struct err *e
 	struct sv path;
 
 	if (json_kind(params) == JSON_KIND_STRING) {
-		own_in(buf_done) struct buf b;
+		own_in(buf_done) struct buf b = { 0 };
 		buf_init(&b, 1 << 20);
 		buf_char(&b, '?');
 		buf_sv_add(&b, json_sv(params));
@@ -267,7 +267,7 @@ static bool same_hash(const struct json_t *data, struct sv body)
 {
 	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
-	own_in(buf_done) struct buf hex;
+	own_in(buf_done) struct buf hex = { 0 };
 
 	buf_init(&hex, 256);
 	if (!EVP_Digest(body.ptr, body.len, md, &len, EVP_sha1(), NULL))
@@ -303,7 +303,7 @@ static int match_score(const struct recording_exchange *x, const struct asked *a
 /* Says what was asked and which requests of that path are recorded. */
 static int no_match(const struct recording *r, const struct asked *a, struct err *err)
 {
-	own_in(buf_done) struct buf want, have;
+	own_in(buf_done) struct buf want = { 0 }, have = { 0 };
 
 	buf_init(&want, 4096);
 	buf_init(&have, 4096);
@@ -345,7 +345,7 @@ int recording_match(struct recording *r, struct json_t *head, struct sv body,
 static bool differs(const char *what, const struct json_t *want, const struct json_t *got,
 	struct buf *out)
 {
-	own_in(buf_done) struct buf w, g;
+	own_in(buf_done) struct buf w = { 0 }, g = { 0 };
 
 	buf_init(&w, 1 << 20);
 	buf_init(&g, 1 << 20);

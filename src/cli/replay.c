@@ -62,7 +62,7 @@ static void on_proxy(struct local_run *l, const struct runner_call *call)
 	struct recording_exchange *x;
 	struct err err = { 0 };
 	int64_t status = 200;
-	own_in(buf_done) struct buf body;
+	own_in(buf_done) struct buf body = { 0 };
 
 	buf_init(&body, BODY_MAX);
 	if (recording_match(&r->rec, call->head, call->body, &x, &err) < 0) {
@@ -139,7 +139,7 @@ static void compare_models(struct replay *r, const char *what, struct json_t *go
 	snprintf(path, sizeof(path), "nango.%s", what);
 	want = json_find(r->rec.root, sv_str(path));
 	while (json_next(want, &it, &model, &value)) {
-		own_in(buf_done) struct buf diff;
+		own_in(buf_done) struct buf diff = { 0 };
 		struct json_t *list = json_member(got, model);
 		buf_init(&diff, 8192);
 		if (!list && json_len(value) == 0)
@@ -157,7 +157,7 @@ static void compare_models(struct replay *r, const char *what, struct json_t *go
 static void compare_output(struct replay *r)
 {
 	struct json_t *want = json_member(r->rec.root, SV_LIT("output"));
-	own_in(buf_done) struct buf diff;
+	own_in(buf_done) struct buf diff = { 0 };
 
 	if (!want)
 		return;

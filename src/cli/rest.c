@@ -175,7 +175,7 @@ static int server_error(const struct json_t *body, int status, struct err *err)
 {
 	struct sv code = SV_NULL, message = SV_NULL;
 	struct json_t *error = json_member(body, SV_LIT("error"));
-	own_in(buf_done) struct buf list;
+	own_in(buf_done) struct buf list = { 0 };
 
 	buf_init(&list, 4096);
 	json_opt_str(error, "code", &code, NULL);

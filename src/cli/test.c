@@ -60,7 +60,7 @@ static void usage(FILE *to)
 static void print_json(const struct test *t)
 {
 	static const char *const verdicts[] = { "waiting", "passed", "failed", "skipped" };
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 	struct jw w;
 
 	buf_init(&b, 1 << 20);

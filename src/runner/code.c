@@ -4,7 +4,7 @@
 
 enum { CACHE_BYTES = 64 << 20, FRAMES_MAX = 10 };
 
-struct runner_code *code_find(const struct runner_pool *p, const char *fn)
+struct runner_code *code_cached(const struct runner_pool *p, const char *fn)
 {
 	struct runner_code *c = p->codes;
 
@@ -43,7 +43,7 @@ static void evict(struct runner_pool *p)
 
 struct runner_code *code_get(struct runner_pool *p, const struct runner_spec *spec)
 {
-	struct runner_code *c = code_find(p, spec->fn);
+	struct runner_code *c = code_cached(p, spec->fn);
 
 	if (!c) {
 		assert(spec->js.ptr); /* or runner_pool_has said so */

@@ -353,7 +353,7 @@ void runner_start(struct runner_pool *p, struct runner_run *r, const struct runn
 
 bool runner_pool_has(const struct runner_pool *p, const char *fn)
 {
-	return code_find(p, fn) != NULL;
+	return code_cached(p, fn) != NULL;
 }
 
 void runner_reply(struct runner_run *r, uint32_t call, struct json_t *head, struct sv body)

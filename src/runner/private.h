@@ -31,7 +31,7 @@ struct runner_code {
 	struct sv js; /* the bundle without its map */
 };
 struct runner_code *code_get(struct runner_pool *p, const struct runner_spec *spec);
-struct runner_code *code_find(const struct runner_pool *p, const char *fn);
+struct runner_code *code_cached(const struct runner_pool *p, const char *fn);
 void code_unref(struct runner_pool *p, struct runner_code *c);
 void code_free_all(struct runner_pool *p);
 /* error.stack in TypeScript positions; a stacktrace in the payload of internal errors. */
