@@ -112,7 +112,7 @@ export function fire(run: Run, id: number): void {
 /* The promise machinery calls this at the end of an entry. It is reported, not fatal. */
 export function unhandled(_promise: unknown, reason: unknown): void {
 	const run = current;
-	if (!run?.alive)
+	if (!run)
 		return;
 	const { message, type } = failureOf(reason, run.head.file, wrapperWidth);
 	const text = `unhandled promise rejection: ${message || type}`;

@@ -86,10 +86,11 @@ static void report_dropped(struct host *h, uint32_t run)
 
 static JSValueRef native_log(const struct call *c)
 {
-	struct run *run = arg_run(c);
+	struct run *run = run_find(c->host, arg_u32(c, 0));
 	struct conn *conn = &c->host->conn;
 
-	if (!run)
+	/* Also of a run that has just ended: a rejection is unhandled when all else is done. */
+	if (!run || run->realm != c->realm)
 		return undefined(c);
 	if (conn_unsent(conn) > LOGS_MAX) {
 		c->host->dropped_logs++;

@@ -179,6 +179,9 @@ static bool whole_program(
 	JSStringRef alone = wrapped(STRICT, code, "");
 	bool ok = jsc.CheckScriptSyntax(r->ctx, alone, file, 1, ret_exception);
 
+	/* The check only says that there is an error; making a function of it says which. */
+	if (!ok)
+		jsc.ObjectMakeFunction(r->ctx, NULL, 0, NULL, alone, file, 1, ret_exception);
 	jsc.StringRelease(alone);
 	return ok;
 }

@@ -19,10 +19,9 @@ static const char *const ALLOWED[] = {
 	/* threads of the engine: compiler, collector */
 	"futex", "set_robust_list", "rseq", "gettid", "sched_yield", "sched_getaffinity",
 	"sched_getparam", "sched_getscheduler", "sched_get_priority_max", "sched_get_priority_min",
-	"sched_setscheduler", "setpriority", "getpriority", "nanosleep", "clock_nanosleep",
-	"sigaltstack", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "restart_syscall",
-	"getrusage", "sysinfo", "prlimit64", "getrlimit", "arch_prctl", "fstat", "newfstatat",
-	"uname", "eventfd2", "pipe2", "fcntl"
+	"nanosleep", "clock_nanosleep", "sigaltstack", "rt_sigaction", "rt_sigprocmask",
+	"rt_sigreturn", "rt_sigsuspend", "restart_syscall", "getrusage", "sysinfo", "getrlimit",
+	"arch_prctl", "fstat", "newfstatat", "uname", "eventfd2", "pipe2"
 };
 
 /* Refused as if the kernel did not have it, so that glibc falls back to what can be checked. */

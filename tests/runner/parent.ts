@@ -13,7 +13,7 @@ import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const BINARY = process.env.TIDEMARK_RUNNER ?? join(ROOT, 'build-js/src/js/js_runner');
+const BINARY = process.env.TIDEMARK_BIN ?? join(ROOT, 'build/test/src/js/js_runner');
 
 const TYPE = {
 	INIT: 1, CODE: 2, START: 3, REPLY: 4, ABORT: 5, INSPECT: 6, PING: 7, EXIT: 8,
@@ -146,6 +146,14 @@ export class Runner {
 		}
 	}
 
+	/* Runs a function that is known to succeed, and gives what it returned. */
+	async value(source: string, options: Options = {}): Promise<any> {
+		const { head, body } = await this.run(action(source), { kind: 'action', ...options });
+		if (!head.ok)
+			throw new Error(`${head.error.message}\n${head.error.stack}`);
+		return body.length > 0 ? JSON.parse(body.toString()) : undefined;
+	}
+
 	private async onCall(run: Running, id: number, call: number, head: any, body: Buffer): Promise<void> {
 		run.calls.push({ m: head.m, head, body });
 		const handler = run.handlers[head.m];
@@ -230,4 +238,4 @@ export function action(body: string): string {
 	return `${REQUIRES}module.exports.default = { type: 'action', exec: async (nango, input) => {${body}} };`;
 }
 
-const REQUIRES = "'use strict'; const { z } = require('zod'); const crypto = require('node:crypto');\n";
+export const REQUIRES = "'use strict'; const { z } = require('zod'); const crypto = require('node:crypto');\n";
