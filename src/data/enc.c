@@ -172,27 +172,6 @@ void enc_unpercent(struct buf *out, struct sv text, bool plus_is_space)
 	}
 }
 
-size_t enc_utf8_len(const char *at, size_t n)
-{
-	const unsigned char *p = (const unsigned char *)at;
-
-	if (n == 0)
-		return 0;
-	if (p[0] < 0x80)
-		return 1;
-	size_t len = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;
-	if (p[0] < 0xC2 || p[0] > 0xF4 || n < len)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xC0) != 0x80)
-			return 0;
-	/* Over-long forms, surrogates, beyond U+10FFFF. */
-	if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-		(p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
-		return 0;
-	return len;
-}
-
 bool enc_is_utf8(struct sv text)
 {
 	for (size_t i = 0; i < text.len;) {

@@ -11,10 +11,11 @@
  * does not count. The hash is XXH3-128 of that text: equal for equal records, so it is kept for
  * years and must never change meaning without a migration.
  *
- * Why text: what arrives is nearly canonical already. A value that is canonical as it stands
- * is referred to in place, so sorted records are hashed where they lie without a copy. For others
- * the members' ranges are sorted by their first eight key bytes and their texts gathered
- * into scratch (one memcpy per member), which measured faster than a digest per member.
+ * Why text and no digest per member: what arrives is nearly canonical already. A value that is
+ * canonical as it stands is referred to in place, so sorted records are hashed where they lie,
+ * by one call, without a copy. For others the members are sorted by their first eight key
+ * bytes and their texts gathered into scratch, one memcpy per member, and hashed by one call.
+ * `json_canon_bench` prints what that costs.
  *
  * One user at a time per batch and scratch; no shared state.
  */
@@ -27,7 +28,7 @@
 
 #define JC_ID_UNITS_MAX 255 /* UTF-16 code units of an id */
 #define JC_DEPTH_MAX 1000 /* the most that limits.depth may be: the parser recurses */
-#define JC_BATCH_BYTES_MAX (1u << 30) /* a larger batch is ERR_LIMIT */
+#define JC_BATCH_BYTES_MAX (1u << 28) /* a larger batch is ERR_LIMIT */
 
 struct jc_limits {
 	unsigned depth; /* containers within containers, the record itself being 1; 0 = 100 */
@@ -50,13 +51,12 @@ void jc_scratch_free(struct jc_scratch *s); /* NULL is fine */
 OWN_FN(struct jc_scratch, jc_scratch_free)
 
 struct jc_batch {
-	struct sv text;
 	struct jc_limits limits;
-	struct jc_scratch *scratch;
-	struct arena *arena; /* ids that are not in the batch as they are */
-	const char *at;
+	struct jc_scratch *scratch; /* holds the position: one batch at a time */
+	struct arena *arena; /* for ids that do not stand in the batch as they are */
 	size_t index; /* of the next record */
-	bool done;
+	bool begun, done;
+	struct err failed;
 };
 
 /* Everything given is borrowed for as long as the batch and its records are used. */
