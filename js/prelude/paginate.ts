@@ -80,17 +80,21 @@ function cursorIn(value: unknown): string | number | undefined {
 async function* byCursor(walk: Walk): AsyncGenerator<Page> {
 	const { cursor_name_in_request: name, cursor_path_in_response: path } = walk.rules;
 	let last: string | number | undefined;
+	let repeated: string | undefined;
 	for (;;) {
 		const response = await walk.send();
 		const page = walk.page(response);
 		if (!page?.length)
 			return;
-		yield page;
 		const next = cursorIn(getPath(response.data, path));
+		/* Some APIs scroll with one cursor for all pages: only the same page again is a loop. */
+		const again = next === last ? JSON.stringify(page) : undefined;
+		yield page;
 		await walk.onPage(next, response);
-		if (next === undefined || next === last)
+		if (next === undefined || (again !== undefined && again === repeated))
 			return;
 		last = next;
+		repeated = again;
 		walk.set(name, next);
 	}
 }
