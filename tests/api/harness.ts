@@ -7,12 +7,13 @@ import { Nango } from '@nangohq/node';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type Server as HttpServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -23,6 +24,17 @@ export function tempDir(): string {
     const dir = mkdtempSync(join(tmpdir(), 'tidemark-'));
     process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
     return dir;
+}
+
+/** What `check` returns, once that is something; for states that nothing announces. */
+export async function until<T>(what: string, check: () => T | Promise<T>, ms = 15_000): Promise<NonNullable<T>> {
+    const late = performance.now() + ms;
+    for (;;) {
+        const found = await check();
+        if (found) return found;
+        if (performance.now() > late) throw new Error(`not within ${ms} ms: ${what}`);
+        await pause(20);
+    }
 }
 
 export interface ServerOptions {
@@ -67,6 +79,7 @@ export class Server {
         });
         this.pid = this.child.pid!;
         const child = this.child;
+        const closed = once(child, 'close');
         process.on('exit', () => child.kill('SIGKILL'));
         createInterface(child.stderr!).on('line', (line) => this.log.push(line));
         for await (const line of createInterface(child.stdout!)) {
@@ -76,7 +89,27 @@ export class Server {
             child.stdout!.resume();
             return;
         }
-        throw new Error(`the server did not start:\n${this.log.join('\n')}`);
+        await closed;
+        throw new Error(`the server did not start (exit code ${child.exitCode}):\n${this.log.join('\n')}`);
+    }
+
+    /** Resolves when the process has ended for a reason of its own. */
+    async ended(): Promise<void> {
+        if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
+    }
+
+    /** Process ids of its runners. */
+    runners(): number[] {
+        return readdirSync('/proc')
+            .filter((name) => /^\d+$/.test(name))
+            .filter((name) => {
+                try {
+                    return readFileSync(`/proc/${name}/status`, 'utf8').includes(`\nPPid:\t${this.pid}\n`);
+                } catch {
+                    return false; // It ended meanwhile.
+                }
+            })
+            .map(Number);
     }
 
     private async end(signal: NodeJS.Signals): Promise<number | null> {
@@ -150,6 +183,21 @@ export class Server {
         if (code !== 0) throw new Error(`deploy failed: ${stderr}`);
     }
 
+    async trigger(sync: string, connection_id: string, opts?: object, provider_config_key = 'fake'): Promise<void> {
+        await this.ok('POST', '/sync/trigger', { syncs: [sync], provider_config_key, connection_id, ...(opts && { opts }) });
+    }
+
+    /** The status of one sync. */
+    async statusOf(sync: string, connection_id: string, provider_config_key = 'fake'): Promise<any> {
+        const [status] = await this.status(connection_id, sync, provider_config_key);
+        return status;
+    }
+
+    /** A new key that signs outbound webhooks. */
+    async signingKey(): Promise<string> {
+        return (await this.ok('POST', '/environment/webhook-signing-key/rotate')).data.webhook_signing_key;
+    }
+
     async status(connection_id: string, syncs = '*', provider_config_key = 'fake'): Promise<any[]> {
         const query = new URLSearchParams({ syncs, provider_config_key, connection_id });
         return (await this.ok('GET', `/sync/status?${query}`)).syncs;
@@ -180,6 +228,60 @@ export class Server {
         }
         return lines;
     }
+}
+
+/**
+ * A customer's app that follows a model with its cursor, and complains about whatever a feed must not do: repeat a place,
+ * go back in time.
+ */
+export class Reader {
+    /** By id, as the app would store them. */
+    readonly live = new Map<string, any>();
+    /** Every change, in the order of reading. */
+    readonly changes: any[] = [];
+    cursor: string | undefined;
+    private readonly seen = new Set<string>();
+    private readonly server: Server;
+    private readonly connection: string;
+    private readonly model: string;
+    private readonly limit: number;
+
+    constructor(server: Server, connection: string, model: string, limit = 100) {
+        this.server = server;
+        this.connection = connection;
+        this.model = model;
+        this.limit = limit;
+    }
+
+    /** Reads everything new; returns it. */
+    async drain(): Promise<any[]> {
+        const before = this.changes.length;
+        for (;;) {
+            const query = new URLSearchParams({ model: this.model, limit: String(this.limit), ...(this.cursor && { cursor: this.cursor }) });
+            const page = await this.server.ok('GET', `/records?${query}`, undefined, { 'connection-id': this.connection, 'provider-config-key': 'fake' });
+            for (const record of page.records) this.take(record);
+            if (!page.next_cursor) return this.changes.slice(before);
+        }
+    }
+
+    private take(record: any): void {
+        const { cursor, last_modified_at: at, last_action: action } = record._nango_metadata;
+        if (this.seen.has(cursor)) throw new Error(`${record.id} came twice at the same place`);
+        const last = this.changes.at(-1)?._nango_metadata.last_modified_at;
+        // Fractions are cut of zeros: compared as text only after padding.
+        if (last !== undefined && micros(last) >= micros(at)) throw new Error(`${record.id} of ${at} came after ${last}`);
+        this.seen.add(cursor);
+        this.cursor = cursor;
+        this.changes.push(record);
+        if (action === 'DELETED') this.live.delete(record.id);
+        else this.live.set(record.id, record);
+    }
+}
+
+/** A record's time as a number that can be compared: microseconds since 1970. */
+export function micros(time: string): bigint {
+    const [, seconds, fraction = ''] = /^(.*?)(?:\.(\d+))?\+00:00$/.exec(time)!;
+    return BigInt(Date.parse(`${seconds}Z`)) * 1000n + BigInt(fraction.padEnd(6, '0'));
 }
 
 /** A function project in a temporary folder, made of source texts. */
@@ -235,11 +337,12 @@ export interface Webhook {
 export class App {
     readonly webhooks: Webhook[] = [];
     url = '';
+    port = 0;
     answer: (hook: Webhook) => number = () => 200;
     private server!: HttpServer;
     private waiting = new Set<() => void>();
 
-    static async start(): Promise<App> {
+    static async start(port = 0): Promise<App> {
         const app = new App();
         app.server = createServer(async (request, response) => {
             const raw = await text(request);
@@ -248,17 +351,17 @@ export class App {
             response.writeHead(app.answer(hook)).end();
             for (const wake of app.waiting) wake();
         });
-        app.server.listen(0, '127.0.0.1');
+        app.server.listen(port, '127.0.0.1');
         await once(app.server, 'listening');
         app.server.unref();
-        const address = app.server.address() as { port: number };
-        app.url = `http://127.0.0.1:${address.port}/hooks`;
+        app.port = (app.server.address() as { port: number }).port;
+        app.url = `http://127.0.0.1:${app.port}/hooks`;
         return app;
     }
 
-    /** Webhooks of finished runs that fit, once there are `count` of them. */
-    async syncs(count: number, fits: (body: any) => boolean = () => true, ms = 30_000): Promise<any[]> {
-        const found = () => this.webhooks.map(({ body }) => body).filter((body) => body.type === 'sync' && fits(body));
+    /** Webhooks that fit, once there are `count` of them. */
+    async hooks(count: number, fits: (hook: Webhook) => boolean = () => true, ms = 15_000): Promise<Webhook[]> {
+        const found = () => this.webhooks.filter(fits);
         let wake = () => {};
         const late = AbortSignal.timeout(ms);
         while (found().length < count) {
@@ -270,6 +373,20 @@ export class App {
             }).finally(() => this.waiting.delete(wake));
         }
         return found();
+    }
+
+    /** Bodies of the webhooks of finished runs that fit, once there are `count` of them. */
+    async syncs(count: number, fits: (body: any) => boolean = () => true, ms = 15_000): Promise<any[]> {
+        const hooks = await this.hooks(count, ({ body }) => body.type === 'sync' && fits(body), ms);
+        return hooks.map(({ body }) => body);
+    }
+
+    /** Does what starts a run; resolves with the body of the next webhook of that sync. */
+    async after(what: () => unknown, sync: string, fits: (body: any) => boolean = () => true, ms = 15_000): Promise<any> {
+        const mine = (body: any) => body.syncName === sync && fits(body);
+        const before = this.webhooks.filter(({ body }) => body.type === 'sync' && mine(body)).length;
+        await what();
+        return (await this.syncs(before + 1, mine, ms))[before];
     }
 
     close(): void {

@@ -3,6 +3,7 @@
  *
  *   const fake = await startFake();
  *   fake.on('GET', '/items', [tooManyRequests(1), json({ items: [] })]);
+ *   await fake.asked(2);
  *   … fake.requests …
  *   await fake.close();
  */
@@ -33,6 +34,8 @@ export interface Fake extends AsyncDisposable {
     readonly requests: Seen[];
     /** What to answer from now on. A path that ends in `*` stands for all that begin like it; the longest match wins. */
     on(method: string, path: string, script: Script): void;
+    /** The requests that fit, once there are `count` of them. */
+    asked(count: number, fits?: (request: Seen) => boolean, ms?: number): Promise<Seen[]>;
     /** Also cuts off whoever is still waiting. */
     close(): Promise<void>;
 }
@@ -41,6 +44,7 @@ export async function startFake(): Promise<Fake> {
     const started = performance.now();
     const requests: Seen[] = [];
     const scripts = new Map<string, Handler[]>();
+    const waiting = new Set<() => void>();
 
     function next(method: string, path: string): Handler {
         const fits = ([key]: [string, unknown]) => key === `${method} ${path}` || (key.endsWith('*') && `${method} ${path}`.startsWith(key.slice(0, -1)));
@@ -58,6 +62,7 @@ export async function startFake(): Promise<Fake> {
         const handler = next(seen.method, seen.path);
         try {
             seen.body = await text(request);
+            for (const wake of waiting) wake();
             await handler(seen, response);
         } catch (error) {
             // The client is gone, or the test's handler is wrong: either way no answer is left half open.
@@ -66,6 +71,18 @@ export async function startFake(): Promise<Fake> {
     });
     server.listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
+
+    async function asked(count: number, fits: (request: Seen) => boolean = () => true, ms = 15_000): Promise<Seen[]> {
+        const late = AbortSignal.timeout(ms);
+        for (;;) {
+            const found = requests.filter(fits);
+            if (found.length >= count) return found;
+            const { promise, resolve, reject } = Promise.withResolvers<void>();
+            late.onabort = () => reject(new Error(`${found.length} of ${count} requests after ${ms} ms`));
+            waiting.add(resolve);
+            await promise.finally(() => waiting.delete(resolve));
+        }
+    }
 
     function close(): Promise<void> {
         server.closeAllConnections();
@@ -76,6 +93,7 @@ export async function startFake(): Promise<Fake> {
         url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
         requests,
         on: (method, path, script) => void scripts.set(`${method} ${path}`, typeof script === 'function' ? [script] : [...script]),
+        asked,
         close,
         [Symbol.asyncDispose]: close
     };
