@@ -22,10 +22,11 @@ const OVERRIDABLE: [object, PropertyKey[] | 'all'][] = [
 	[Object.getPrototypeOf(Uint8Array.prototype), ['constructor', 'toString', 'set', 'slice']],
 ];
 
-function enableOverride(target: object, key: PropertyKey): void {
+/* Returns the value, which from now on only the getter's closure holds: the walk cannot see it. */
+function enableOverride(target: object, key: PropertyKey): unknown {
 	const old = Object.getOwnPropertyDescriptor(target, key);
 	if (!old || !('value' in old) || !old.configurable)
-		return;
+		return undefined;
 	const { value } = old;
 	const accessor = {
 		get: () => value,
@@ -49,13 +50,14 @@ function enableOverride(target: object, key: PropertyKey): void {
 		enumerable: old.enumerable,
 		configurable: false,
 	});
+	return value;
 }
 
 const isObject = (value: unknown): value is object =>
 	(typeof value === 'object' && value !== null) || typeof value === 'function';
 
 /* Every object that can be reached from the roots, without running a getter. */
-function reachable(roots: object[]): Set<object> {
+function reachable(roots: unknown[]): Set<object> {
 	const seen = new Set<object>();
 	const todo: unknown[] = [...roots];
 	while (todo.length > 0) {
@@ -72,14 +74,12 @@ function reachable(roots: object[]): Set<object> {
 	return seen;
 }
 
-/* Returns what was frozen, for the check in the prelude's own test. */
-export function hardenRealm(exports: object[]): Set<object> {
+export function hardenRealm(shared: object[]): void {
+	const roots: unknown[] = [globalThis, ...hiddenIntrinsics(), ...functionPrototypes, ...shared];
 	for (const [target, keys] of OVERRIDABLE)
 		for (const key of keys === 'all' ? Reflect.ownKeys(target) : keys)
 			if (key !== '__proto__')
-				enableOverride(target, key);
-	const all = reachable([globalThis, ...hiddenIntrinsics(), ...functionPrototypes, ...exports]);
-	for (const object of all)
+				roots.push(enableOverride(target, key));
+	for (const object of reachable(roots))
 		Object.freeze(object);
-	return all;
 }

@@ -9,9 +9,10 @@ FROM datasets WHERE connection_id = $1 AND model = $2;
 UPDATE datasets SET updated_ms = $3 WHERE connection_id = $1 AND model = $2
 RETURNING id, last_stamp, version, next_row, live, total, size, pruned_to;
 
+-- Versions start at the time, so that a dataset made anew never repeats those of its predecessor.
 -- name: dataset_create
-INSERT INTO datasets (connection_id, id, model, updated_ms)
-SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3 FROM datasets WHERE connection_id = $1
+INSERT INTO datasets (connection_id, id, model, updated_ms, version)
+SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, CAST($3 AS BIGINT) * 1000 FROM datasets WHERE connection_id = $1
 ON CONFLICT DO NOTHING;
 
 -- name: dataset_store

@@ -44,7 +44,8 @@ WHERE (status = 'QUEUED' OR status = 'RUNNING') AND owner IS NULL;
 UPDATE runs SET lease_ms = $2 WHERE owner = $1;
 
 -- name: run_recover
-UPDATE runs SET owner = NULL WHERE owner IS NOT NULL AND owner <> $1 AND lease_ms < $2;
+UPDATE runs SET owner = NULL, unnoticed = 0
+WHERE owner IS NOT NULL AND owner <> $1 AND lease_ms < $2;
 
 -- name: run_release
 UPDATE runs SET owner = NULL WHERE id = $2 AND owner = $1;
@@ -91,10 +92,10 @@ UPDATE runs SET status = 'RUNNING', fence = fence + 1, started_ms = $2, function
 WHERE id = $1;
 
 -- name: run_guard
-SELECT fence, status, result, sync_id FROM runs WHERE id = $1;
+SELECT fence, status, result, operation_id, kind FROM runs WHERE id = $1;
 
 -- name: run_guard (postgres)
-SELECT fence, status, result, sync_id FROM runs WHERE id = $1 FOR UPDATE;
+SELECT fence, status, result, operation_id, kind FROM runs WHERE id = $1 FOR UPDATE;
 
 -- name: run_set_result
 UPDATE runs SET result = $2, updated_ms = $3 WHERE id = $1;
@@ -110,28 +111,20 @@ UPDATE runs SET status = 'QUEUED', owner = NULL, attempt = attempt + 1, not_befo
 WHERE id = $1;
 
 -- name: run_cancel
-UPDATE runs SET status = 'CANCELLED', fence = fence + 1, error = $2, settle = $3, finished_ms = $4,
-	updated_ms = $4, owner = CASE status WHEN 'RUNNING' THEN owner ELSE NULL END
-WHERE id = $1 AND (status = 'QUEUED' OR status = 'RUNNING');
+UPDATE runs SET status = 'CANCELLED', fence = fence + 1, error = $2, finished_ms = $3, updated_ms = $3,
+	unnoticed = CASE WHEN status = 'RUNNING' AND owner IS NOT NULL THEN 1 ELSE 0 END,
+	owner = CASE status WHEN 'RUNNING' THEN owner ELSE NULL END
+WHERE id = $1;
 
--- Cancelled runs that were being executed: ours, and those of nobody.
--- name: run_unsettled
-SELECT id, settle FROM runs
-WHERE settle > 0 AND (owner IS NULL OR owner = $1 OR lease_ms < $2)
-ORDER BY id LIMIT 1000;
+-- name: run_cancelled
+SELECT id FROM runs WHERE unnoticed = 1 AND owner = $1;
 
--- name: run_unsettled (postgres)
-SELECT id, settle FROM runs
-WHERE settle > 0 AND (owner IS NULL OR owner = $1 OR lease_ms < $2)
-ORDER BY id LIMIT 1000
-FOR UPDATE SKIP LOCKED;
+-- name: run_noticed
+UPDATE runs SET unnoticed = 0, owner = NULL WHERE unnoticed = 1 AND owner = $1;
 
--- name: run_settled
-UPDATE runs SET settle = 0, owner = NULL WHERE id = $1;
-
--- What the webhooks of a run need besides the run.
+-- A run as its webhooks tell it.
 -- name: run_story
-SELECT r.kind, r.name, r.variant, r.sync_id, r.operation_id, r.environment_id, r.initial, r.started_ms,
+SELECT r.environment_id, r.kind, r.name, r.variant, r.sync_id, r.status, r.initial, r.started_ms,
 	r.finished_ms, r.result, r.error, r.checkpoint_from, r.checkpoint_to, c.connection_id,
 	c.webhook_url_override, i.unique_key, f.models, e.on_sync_completion_always, e.on_sync_error
 FROM runs r

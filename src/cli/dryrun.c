@@ -8,7 +8,7 @@
 #include "cli/project.h"
 #include "data/json.h"
 #include "data/schema.h"
-#include "os/spawn.h"
+#include "os/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -254,7 +254,7 @@ static int dryrun(struct dryrun *d, struct err *err)
 	own_in(project_done) struct project p = { 0 };
 	own_in(rest_done) struct rest rest = { 0 };
 	own_in(arena_done) struct arena a = { 0 };
-	struct project_fn *f;
+	struct project_fn *f = NULL;
 
 	TRY(rest_open(d->environment, &rest, err));
 	TRY(project_open(".", &p, err));

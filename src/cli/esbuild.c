@@ -3,7 +3,7 @@
 #include "base/sv.h"
 #include "cli/project.h"
 #include "data/json.h"
-#include "os/spawn.h"
+#include "os/program.h"
 
 #include <dirent.h>
 #include <errno.h>

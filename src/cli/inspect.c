@@ -2,7 +2,7 @@
 #include "base/sv.h"
 #include "cli/project.h"
 #include "data/json.h"
-#include "os/spawn.h"
+#include "os/program.h"
 #include "runner/pool.h"
 
 #include <limits.h>

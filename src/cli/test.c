@@ -7,7 +7,7 @@
 #include "data/json.h"
 #include "data/jw.h"
 #include "model/provider.h"
-#include "os/spawn.h"
+#include "os/program.h"
 
 #include <dirent.h>
 #include <fnmatch.h>

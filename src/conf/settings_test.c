@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-static struct settings *load(int argc, char *const *argv, char *const *envp, struct err *err)
+static struct settings *load(
+	int argc, const char *const *argv, const char *const *envp, struct err *err)
 {
 	struct environ_vars vars;
 	struct settings *conf = NULL;

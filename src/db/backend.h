@@ -44,7 +44,7 @@ struct db_backend {
 	int (*exec_many)(struct dbc *c, enum query q, const struct arg *args, size_t count,
 		size_t rows, int64_t *ret_changed, struct err *err);
 	int (*query_each)(struct dbc *c, enum query q, const struct arg *args, size_t count,
-		const struct sv *keys, size_t key_count, db_each_fn *fn, void *ctx,
+		const struct arg *keys, size_t key_count, db_each_fn *fn, void *ctx,
 		struct err *err);
 	int (*check)(struct dbc *c, struct err *err);
 };

@@ -128,12 +128,12 @@ int db_exec_many(struct dbc *c, enum query q, const struct arg *args, size_t cou
 /*
  * The same query for many keys: its arguments are args and then, last, the key. fn gets every row
  * with the index of the key that found it, in no particular order of keys. (PostgreSQL gets all
- * keys at once as an array, and its text of the query returns the index, from 0, behind the other
- * columns.)
+ * keys, which are of one type, at once as an array, and its text of the query returns the index,
+ * from 0, behind the other columns.)
  */
 typedef int db_each_fn(void *ctx, size_t key, struct rows *row, struct err *err);
 int db_query_each(struct dbc *c, enum query q, const struct arg *args, size_t count,
-	const struct sv *keys, size_t key_count, db_each_fn *fn, void *ctx,
+	const struct arg *keys, size_t key_count, db_each_fn *fn, void *ctx,
 	struct err *err) MUST_CHECK;
 
 /* As db_query, already on the first row; ERR_NOT_FOUND without one. */

@@ -53,7 +53,7 @@ int db_exec_many(struct dbc *c, enum query q, const struct arg *args, size_t cou
 }
 
 int db_query_each(struct dbc *c, enum query q, const struct arg *args, size_t count,
-	const struct sv *keys, size_t key_count, db_each_fn *fn, void *ctx, struct err *err)
+	const struct arg *keys, size_t key_count, db_each_fn *fn, void *ctx, struct err *err)
 {
 	return c->be->query_each(c, q, args, count, keys, key_count, fn, ctx, err);
 }

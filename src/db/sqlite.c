@@ -267,13 +267,12 @@ static int exec_many(struct dbc *c, enum query q, const struct arg *args, size_t
 	return rc;
 }
 
-static int each_key(struct sqlite_conn *s, struct rows *r, int key_at, struct sv key, size_t index,
-	db_each_fn *fn, void *ctx, struct err *err)
+static int each_key(struct sqlite_conn *s, struct rows *r, int key_at, const struct arg *key,
+	size_t index, db_each_fn *fn, void *ctx, struct err *err)
 {
-	struct arg a = arg_sv(key);
 	int rc;
 
-	if (bind_one(r->impl, key_at, &a, false) != SQLITE_OK)
+	if (bind_one(r->impl, key_at, key, false) != SQLITE_OK)
 		return sqlite_fail(s->db, query_texts[r->query].name, err);
 	while ((rc = stmt_step(s, r->query, r->impl, err)) == 1)
 		TRY(fn(ctx, index, r, err));
@@ -282,13 +281,13 @@ static int each_key(struct sqlite_conn *s, struct rows *r, int key_at, struct sv
 }
 
 static int query_each(struct dbc *c, enum query q, const struct arg *args, size_t count,
-	const struct sv *keys, size_t key_count, db_each_fn *fn, void *ctx, struct err *err)
+	const struct arg *keys, size_t key_count, db_each_fn *fn, void *ctx, struct err *err)
 {
 	own_in(rows_done) struct rows rows = { .c = c, .query = q };
 
 	TRY(rows_query(c, q, args, count, &rows, err));
 	for (size_t i = 0; i < key_count; i++)
-		TRY(each_key(conn_of(c), &rows, (int)count + 1, keys[i], i, fn, ctx, err));
+		TRY(each_key(conn_of(c), &rows, (int)count + 1, &keys[i], i, fn, ctx, err));
 	return 0;
 }
 

@@ -55,7 +55,7 @@ int run_claim(
 
 /* Prolongs the leases of an owner's runs. */
 int run_renew(struct dbc *c, struct sv owner, int64_t now_ms, struct err *err) MUST_CHECK;
-/* Takes runs from owners that are gone: all others, or only those whose lease has run out. */
+/* Takes runs from other owners: all of them, or only those whose lease has run out. */
 int run_recover(struct dbc *c, struct sv owner, bool only_expired, int64_t now_ms,
 	int64_t *ret_count, struct err *err) MUST_CHECK;
 /* Gives a run back unfinished (drain), or all of an owner's (id 0). */
@@ -63,23 +63,25 @@ int run_release(struct dbc *c, struct sv owner, int64_t id, struct err *err) MUS
 
 /* Everything needed to execute a run; strings in the arena given, NUL-terminated. */
 struct run {
-	int64_t id, fence, attempt; /* attempt counts from 1 */
+	int64_t id, fence;
+	int64_t attempt; /* from 1; a start after a loss is none */
 	int64_t environment_id, integration_id, connection, function_id;
 	struct sv kind, name, variant, sync_id, operation_id, input;
 	struct sv environment, connection_id, integration, provider; /* names on the wire */
 	struct sv file_hash, version, sync_type;
 	struct sv models, json_schema, attributes; /* JSON */
 	struct sv validation, log_level; /* of the environment */
-	bool track_deletes, empty_cache, initial;
-	bool resumed; /* was RUNNING before: this is not its first start */
+	bool track_deletes, empty_cache;
+	bool initial; /* the sync has no success so far */
+	bool resumed; /* it was started before and interrupted */
 	int64_t started_ms, last_sync_ms, due_ms;
-	bool refused; /* there is nothing to execute: it ended FAILED already */
+	const char *refusal; /* why there is nothing to execute: end it as failed; NULL */
 };
 
 /*
- * Starts a run the owner has claimed: fence + 1, RUNNING, operation opened. A function that is
- * missing or disabled, or a connection that is gone, ends the run as failed (ret->refused).
- * ERR_CANCELLED when it is not the owner's any more.
+ * Starts a run the owner has claimed: fence + 1, RUNNING, operation opened. When its function is
+ * missing or disabled, or its connection gone, ret->refusal says so. ERR_CANCELLED when it is not
+ * the owner's any more.
  */
 int run_begin(struct dbc *c, int64_t id, struct sv owner, struct arena *a, struct run *ret,
 	struct err *err) MUST_CHECK;
@@ -88,7 +90,6 @@ int run_begin(struct dbc *c, int64_t id, struct sv owner, struct arena *a, struc
 struct run_guard {
 	int64_t id, fence;
 	/* Filled. */
-	int64_t applied_seq; /* the last batch that was applied since the start */
 	struct json_t *result; /* {model: {added, updated, deleted}}; run_guard_done */
 };
 /* Locks the row. ERR_CANCELLED when the fence has moved on. */
@@ -97,39 +98,46 @@ void run_guard_done(struct run_guard *g);
 struct run_counts {
 	int64_t added, updated, deleted;
 };
-/* Adds to the counts of a base model; seq 0 leaves the last batch as it is. */
+/* Adds to the counts of a base model. */
 int run_count(struct dbc *c, struct run_guard *g, struct sv model, const struct run_counts *n,
-	int64_t seq, struct err *err) MUST_CHECK;
+	struct err *err) MUST_CHECK;
 
 /* How a run ended. */
 struct run_end {
-	int64_t id, fence;
-	bool ok, interrupted;
+	const struct run *run;
+	bool ok;
+	bool interrupted; /* counts as success, and goes on at once */
 	struct sv output; /* JSON or absent */
 	struct sv error; /* JSON {type, message, payload...} when !ok */
-	struct sv checkpoint_from, checkpoint_to; /* JSON; absent = none */
-	bool checkpoint_used; /* the two above belong into webhooks */
+	struct sv checkpoint_from, checkpoint_to; /* JSON, "null"; absent: none was used */
 	bool may_retry; /* the failure is not the function's */
 	int64_t retries; /* of such failures */
 	bool locks; /* it may hold locks */
 	int64_t cpu_us;
 	/* Filled. */
-	bool again; /* not ended: it will be tried again, or its follow-up is queued */
-	int64_t next_ms; /* when this sync is due next; 0 = not planned */
-	bool owed; /* webhooks were put into the outbox */
+	bool again; /* it has not ended: it will be tried again */
+	int64_t next_ms; /* when this sync runs next; 0 = not planned */
 };
 /*
- * Ends the run: its row, its sync's schedule and follow-up, its operation, the webhooks it owes.
- * ERR_CANCELLED when the fence has moved on.
+ * Ends the run: its row, its sync's schedule and follow-up, its operation, the webhooks it owes
+ * (wake the outbox after the commit). ERR_CANCELLED when the fence has moved on.
  */
 int run_finish(struct dbc *c, struct run_end *end, struct err *err) MUST_CHECK;
 
 /*
- * Cancels a queued or running run, nothing when it has ended. notify: with the error webhook.
- * The owner learns of it by run_cancelled.
+ * Cancels a queued or running run; nothing when it has ended. Its sync is left to the caller.
+ * notify: with the error webhook. Whoever executes it learns of it by run_cancelled.
  */
-int run_cancel(struct dbc *c, int64_t id, const char *reason, bool notify, struct err *err)
-	MUST_CHECK;
+int run_cancel(struct dbc *c, int64_t id, const char *reason, bool notify,
+	struct err *err) MUST_CHECK;
+
 /* The owner's runs that were cancelled since the last call. */
 int run_cancelled(struct dbc *c, struct sv owner, struct arena *a, int64_t **ret_ids,
 	size_t *ret_count, struct err *err) MUST_CHECK;
+
+/* Owes the webhooks of a run that has ended (orchestration.md 5.1, 5.2). In model/run_webhook.c. */
+int run_owe_webhooks(struct dbc *c, int64_t id, struct err *err) MUST_CHECK;
+
+/* Deletes runs that ended before the time, looking at the oldest `limit`. */
+int run_prune(struct dbc *c, int64_t before_ms, int64_t limit, int64_t *ret_deleted,
+	struct err *err) MUST_CHECK;

@@ -11,12 +11,12 @@
 #include "base/base.h"
 
 /* Where the grid of a sync lies: 0 <= phase < interval. */
-int64_t schedule_phase_ms(struct sv sync_id, int64_t created_ms, int64_t interval_ms);
+int64_t sync_schedule_phase_ms(struct sv sync_id, int64_t created_ms, int64_t interval_ms);
 
 /* The first slot at or after `from`. */
-int64_t schedule_slot_ms(int64_t phase_ms, int64_t interval_ms, int64_t from_ms);
+int64_t sync_schedule_slot_ms(int64_t phase_ms, int64_t interval_ms, int64_t from_ms);
 
-struct schedule {
+struct sync_schedule {
 	struct sv sync_id;
 	int64_t created_ms, interval_ms;
 };
@@ -26,11 +26,11 @@ struct schedule {
  * hand. Half a period at least lies between two slots that are used, so that the immediate first
  * run is not followed by another at once.
  */
-int64_t schedule_next_ms(const struct schedule *s, int64_t due_ms, int64_t now_ms);
+int64_t sync_schedule_next_ms(const struct sync_schedule *s, int64_t due_ms, int64_t now_ms);
 
 /*
  * How long a failed run waits before attempt + 1 (attempt counts from 1), or -1: there is no room
  * left before the next slot, or `retries` are used up. Doubles from 5 s, spread by the id.
  */
-int64_t schedule_retry_ms(const struct schedule *s, int64_t attempt, int64_t retries,
+int64_t sync_schedule_retry_ms(const struct sync_schedule *s, int64_t attempt, int64_t retries,
 	int64_t next_ms, int64_t now_ms);

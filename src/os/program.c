@@ -1,4 +1,4 @@
-#include "os/spawn.h"
+#include "os/program.h"
 
 #include <errno.h>
 #include <spawn.h>

@@ -1,4 +1,4 @@
-#include "sched/schedule.h"
+#include "model/sync_schedule.h"
 
 enum { MINUTE_MS = 60000, RETRY_BASE_MS = 5000 };
 
@@ -12,7 +12,7 @@ static uint64_t hash(struct sv s)
 	return h ^ (h >> 29);
 }
 
-int64_t schedule_phase_ms(struct sv sync_id, int64_t created_ms, int64_t interval_ms)
+int64_t sync_schedule_phase_ms(struct sv sync_id, int64_t created_ms, int64_t interval_ms)
 {
 	assert(interval_ms > 0);
 	if (interval_ms < MINUTE_MS)
@@ -20,7 +20,7 @@ int64_t schedule_phase_ms(struct sv sync_id, int64_t created_ms, int64_t interva
 	return (int64_t)(hash(sync_id) % (uint64_t)interval_ms);
 }
 
-int64_t schedule_slot_ms(int64_t phase_ms, int64_t interval_ms, int64_t from_ms)
+int64_t sync_schedule_slot_ms(int64_t phase_ms, int64_t interval_ms, int64_t from_ms)
 {
 	int64_t past = (from_ms - phase_ms) % interval_ms;
 
@@ -29,16 +29,16 @@ int64_t schedule_slot_ms(int64_t phase_ms, int64_t interval_ms, int64_t from_ms)
 	return past ? from_ms + interval_ms - past : from_ms;
 }
 
-int64_t schedule_next_ms(const struct schedule *s, int64_t due_ms, int64_t now_ms)
+int64_t sync_schedule_next_ms(const struct sync_schedule *s, int64_t due_ms, int64_t now_ms)
 {
-	int64_t phase = schedule_phase_ms(s->sync_id, s->created_ms, s->interval_ms);
+	int64_t phase = sync_schedule_phase_ms(s->sync_id, s->created_ms, s->interval_ms);
 	int64_t from = due_ms + s->interval_ms / 2;
 
-	return schedule_slot_ms(phase, s->interval_ms, due_ms && from > now_ms ? from : now_ms);
+	return sync_schedule_slot_ms(phase, s->interval_ms, due_ms && from > now_ms ? from : now_ms);
 }
 
-int64_t schedule_retry_ms(
-	const struct schedule *s, int64_t attempt, int64_t retries, int64_t next_ms, int64_t now_ms)
+int64_t sync_schedule_retry_ms(
+	const struct sync_schedule *s, int64_t attempt, int64_t retries, int64_t next_ms, int64_t now_ms)
 {
 	if (attempt > retries)
 		return -1;
