@@ -40,5 +40,4 @@ int checkpoint_clear(struct dbc *c, int64_t connection, struct sv key, int64_t *
 	struct err *err) MUST_CHECK;
 
 /* Removes the row of `key` and of every "key:..." for good: a reset. */
-int checkpoint_wipe(
-	struct dbc *c, int64_t connection, struct sv key, struct err *err) MUST_CHECK;
+int checkpoint_wipe(struct dbc *c, int64_t connection, struct sv key, struct err *err) MUST_CHECK;

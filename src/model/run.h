@@ -35,8 +35,7 @@ struct run_new {
 	int64_t due_ms; /* the slot it runs for; 0 = by hand */
 	struct sv owner; /* absent: whoever claims */
 };
-int run_create(
-	struct dbc *c, const struct run_new *n, int64_t *ret_id, struct err *err) MUST_CHECK;
+int run_create(struct dbc *c, const struct run_new *n, int64_t *ret_id, struct err *err) MUST_CHECK;
 
 /*
  * Takes up to `limit` runs for the owner: those of syncs that are due, and those without owner.
@@ -50,8 +49,7 @@ struct run_claim {
 	size_t count;
 	int64_t next_ms;
 };
-int run_claim(
-	struct dbc *c, struct run_claim *claim, struct arena *a, struct err *err) MUST_CHECK;
+int run_claim(struct dbc *c, struct run_claim *claim, struct arena *a, struct err *err) MUST_CHECK;
 
 /* Prolongs the leases of an owner's runs. */
 int run_renew(struct dbc *c, struct sv owner, int64_t now_ms, struct err *err) MUST_CHECK;
@@ -128,8 +126,8 @@ int run_finish(struct dbc *c, struct run_end *end, struct err *err) MUST_CHECK;
  * Cancels a queued or running run; nothing when it has ended. Its sync is left to the caller.
  * notify: with the error webhook. Whoever executes it learns of it by run_cancelled.
  */
-int run_cancel(struct dbc *c, int64_t id, const char *reason, bool notify,
-	struct err *err) MUST_CHECK;
+int run_cancel(
+	struct dbc *c, int64_t id, const char *reason, bool notify, struct err *err) MUST_CHECK;
 
 /* The owner's runs that were cancelled since the last call. */
 int run_cancelled(struct dbc *c, struct sv owner, struct arena *a, int64_t **ret_ids,

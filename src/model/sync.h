@@ -1,7 +1,7 @@
 /*
  * Syncs and their schedules: one row per (connection, sync function, variant). Synchronous,
- * inside a database job. Who changes a schedule wakes the ticker after the commit
- * (sched_wake), so that no change waits for a poll.
+ * inside a database job. After the commit of anything that may have changed a schedule, queued or
+ * cancelled a run, call sync_after_control (sync/runs.h), so that no change waits for a poll.
  */
 #pragma once
 
@@ -21,6 +21,7 @@ struct sync {
 	int64_t interval_ms, next_run_ms;
 	int64_t run_id; /* 0 = none queued or running */
 	int64_t last_sync_ms; /* 0 = never */
+	int64_t created_ms;
 };
 
 /*
@@ -46,7 +47,10 @@ int sync_select(struct dbc *c, int64_t integration_id, int64_t connection,
 	const struct sync_name *names, size_t count, struct arena *arena, struct sync **ret,
 	size_t *ret_count, struct err *err) MUST_CHECK;
 
-/* Schedule states. Pausing fences and cancels a run in flight. */
+/*
+ * Schedule states; asking for the present one changes nothing. Starting runs at once, pausing
+ * fences and cancels a run in flight.
+ */
 int sync_start(struct dbc *c, const struct sync *s, struct err *err) MUST_CHECK;
 int sync_pause(struct dbc *c, const struct sync *s, struct err *err) MUST_CHECK;
 
@@ -57,10 +61,19 @@ int sync_pause(struct dbc *c, const struct sync *s, struct err *err) MUST_CHECK;
 int sync_trigger(struct dbc *c, const struct sync *s, bool reset, bool empty_cache,
 	struct err *err) MUST_CHECK;
 
-/* frequency NULL: back to the function's. ret_text: normalised, for the reply. */
+/*
+ * frequency NULL: back to the function's. ret_text: normalised, for the reply. Whether it is too
+ * short is the caller's business.
+ */
 int sync_set_frequency(struct dbc *c, const struct sync *s, const char *frequency,
 	struct arena *arena, const char **ret_text, struct err *err) MUST_CHECK;
 
+/*
+ * Adds a variant of a sync that the connection has. ERR_INVALID: it is called base; ERR_NOT_FOUND:
+ * no such sync; ERR_CONFLICT: it exists; ERR_LIMIT: there are SYNC_VARIANTS_MAX. Deleting it takes
+ * its checkpoints along.
+ */
+enum { SYNC_VARIANTS_MAX = 100 };
 int sync_variant_create(struct dbc *c, int64_t connection, struct sv name, struct sv variant,
 	struct arena *arena, struct sync *ret, struct err *err) MUST_CHECK;
 int sync_variant_delete(struct dbc *c, const struct sync *s, struct err *err) MUST_CHECK;
