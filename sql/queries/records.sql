@@ -6,7 +6,7 @@ FROM datasets WHERE connection_id = $1 AND model = $2;
 
 -- The lock of the dataset: it is taken before anything of the dataset is read for a write.
 -- name: dataset_lock
-UPDATE datasets SET updated_ms = $3 WHERE connection_id = $1 AND model = $2
+UPDATE datasets SET updated_ms = COALESCE($3, updated_ms) WHERE connection_id = $1 AND model = $2
 RETURNING id, last_stamp, version, next_row, live, total, size, pruned_to;
 
 -- Versions start at the time, so that a dataset made anew never repeats those of its predecessor.
@@ -72,10 +72,14 @@ WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
 -- name: record_key_remove
 DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
 
--- The live rows, for what a window has not seen.
+-- The live rows behind an id, for what a window has not seen.
 -- name: record_key_live
 SELECT external_id, row_no, stamp FROM record_keys
-WHERE connection_id = $1 AND dataset_id = $2 AND flags & 1 = 0;
+WHERE connection_id = $1 AND dataset_id = $2 AND external_id > $3 AND flags & 1 = 0
+ORDER BY external_id;
+
+-- name: record_key_clear
+DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2;
 
 -- Feed.
 
@@ -99,6 +103,9 @@ WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
 -- name: record_feed_remove
 DELETE FROM record_feed WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
 
+-- name: record_feed_clear
+DELETE FROM record_feed WHERE connection_id = $1 AND dataset_id = $2;
+
 -- Actions in $4: 1 added, 2 updated, 4 deleted.
 -- name: record_feed_page
 SELECT stamp, external_id, created_us, deleted_us, pruned_us, sealed FROM record_feed
@@ -120,7 +127,7 @@ ORDER BY stamp LIMIT 1;
 SELECT stamp, external_id FROM record_feed WHERE connection_id = $1 AND dataset_id = $2
 ORDER BY stamp DESC LIMIT 1;
 
--- Oldest first, behind $3 up to and including $4; with $5 <> 0 only rows that are not pruned.
+-- Oldest first, behind stamp $3 up to and including $4; with $5 <> 0 only rows that are not pruned.
 -- name: record_feed_oldest
 SELECT stamp, external_id, deleted_us, COALESCE(LENGTH(sealed), 0) FROM record_feed
 WHERE connection_id = $1 AND dataset_id = $2 AND stamp > $3 AND stamp <= $4
