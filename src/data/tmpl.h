@@ -6,7 +6,8 @@
  *	Basic ${base64(${credentials.username}:${credentials.password})}
  *
  * A template is parsed before anything is put in, so no value can act as template text. What
- * cannot be resolved stays as it was written. Pure, any thread.
+ * cannot be resolved stays as it was written. `now:<format>` and `now+2:days:<format>` take the
+ * tokens of datefmt.h. Pure, any thread.
  */
 #pragma once
 
@@ -54,7 +55,3 @@ bool tmpl_is_template(struct sv text);
  * the caller's business). False for anything else.
  */
 bool tmpl_lookup_json(const struct json_t *root, struct sv name, char scratch[32], struct sv *ret);
-
-/* `format` in dayjs tokens (YYYY-MM-DDTHH:mm:ss[Z], X, x, ...) in UTC; absent gives ISO with
- * milliseconds. */
-void tmpl_date(struct buf *out, int64_t ms, struct sv format);
