@@ -149,6 +149,9 @@ void exchange_done(struct exchange *x, CURLcode result)
 {
 	if (result == CURLE_COULDNT_RESOLVE_HOST && !x->code && probe_start(x))
 		return;
+	/* To curl a header that just stops is complete. */
+	if (result == CURLE_OK && !x->headers_done)
+		result = CURLE_GOT_NOTHING;
 	if (result != CURLE_OK)
 		neterr_explain(x, result, 0);
 	exchange_end(x);

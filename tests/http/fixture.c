@@ -71,7 +71,7 @@ static void reply_dump(struct http_call *call)
 	http_reply(call, &(struct http_answer){ .status = 200, .buf = &b });
 }
 
-/* "/redirect?302 <location>" (the location raw, to the end). */
+/* "/redirect?302+<location>": the location as it is, to the end. */
 static void reply_redirect(struct http_call *call)
 {
 	struct http_header h = { SV_LIT("Location"), sv_from(call->query, 4) };
