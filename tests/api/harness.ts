@@ -314,17 +314,34 @@ export async function run(command: string, argv: string[], env: Record<string, s
 }
 
 /** A sync around a body, for tests: `sync('Item', 'await nango.batchSave(...)')`. */
-export function sync(body: string, { model = 'Item', frequency = 'every hour', more = '' } = {}): string {
+export function sync(body: string, { model = 'Item', frequency = 'every hour', autoStart = true, more = '' } = {}): string {
     return `import { createSync } from 'nango';
 import { z } from 'zod';
 export default createSync({
-    description: 'test', version: '1.0.0', frequency: '${frequency}', autoStart: true,
+    description: 'test', version: '1.0.0', frequency: '${frequency}', autoStart: ${autoStart},
     models: { ${model}: z.object({ id: z.string() }) }, ${more}
     exec: async (nango) => {
 ${body}
     }
 });
 `;
+}
+
+/** A sync that does what the connection's metadata says, when it is told to: `[['batchSave', records, 'Item'], …]`. */
+export const scripted = sync(
+    `
+        const { ops } = await nango.getMetadata();
+        for (const [method, ...args] of ops) {
+            if (method === 'throw') throw new Error(args[0]);
+            await nango[method](...args);
+        }`,
+    { autoStart: false }
+);
+
+/** Has the scripted sync do something; resolves with the webhook of the run. */
+export async function play(server: Server, app: App, connection: string, ops: unknown[][], name = 'items', opts?: object): Promise<any> {
+    await server.ok('POST', '/connections/metadata', { provider_config_key: 'fake', connection_id: connection, metadata: { ops } });
+    return app.after(() => server.trigger(name, connection, opts), name, (body) => body.connectionId === connection);
 }
 
 export interface Webhook {
