@@ -47,13 +47,11 @@ test('cursor in the query, until there is none', async () => {
 	assert.equal(requests[0].retries, 4);
 });
 
-test('a repeated cursor ends the walk', async () => {
-	const page = { data: { rows: [1], next: 7 } };
-	const { pages } = await walk(
-		`{ endpoint: '/p', paginate: { type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'rows' } }`,
-		[page, page, page],
-	);
-	assert.equal(pages.length, 2);
+test('a cursor that stays the same goes on while the pages differ, and ends when they repeat', async () => {
+	const config = `{ endpoint: '/p', paginate: { type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'rows' } }`;
+	const page = (n: number) => ({ data: { rows: n ? [n] : [], next: 7 } });
+	assert.deepEqual((await walk(config, [1, 2, 3, 0].map(page))).pages, [[1], [2], [3]]);
+	assert.equal((await walk(config, [1, 1, 1, 1, 1].map(page))).pages.length, 3);
 });
 
 test('cursor in the body, dotted names', async () => {
