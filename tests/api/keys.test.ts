@@ -32,7 +32,7 @@ test('keys are made for dev and prod, or taken from the environment, and stay', 
     const shown = await run(binary, ['keys', '--data', server.data]);
     assert.equal(shown.code, 0, shown.stderr);
     assert.deepEqual(secrets(shown.stdout).map(({ environment }) => environment), ['dev', 'prod']);
-    const [dev, { key: prod }] = secrets(shown.stdout) as [{ key: string }, { key: string }];
+    const [dev, { key: prod }] = secrets(shown.stdout) as unknown as [{ key: string }, { key: string }];
     assert.equal(dev.key, server.key, 'the preset one');
     assert.notEqual(prod, server.key);
     assert.ok(!server.log.join('\n').includes(prod), 'keys are not logged');
