@@ -20,7 +20,8 @@ struct sourcemap_pos {
 	struct sv name; /* original identifier, absent when the map has none */
 };
 
-/* Text of a map (with or without the `)]}'` guard). Index maps (`sections`) are refused. */
+/* Text of a map (with or without the `)]}'` guard). Index maps (`sections`) are refused,
+ * `sourceRoot` is ignored. */
 int sourcemap_parse(struct sv json, struct sourcemap **ret, struct err *err);
 void sourcemap_free(struct sourcemap *m); /* NULL is fine */
 OWN_FN(struct sourcemap, sourcemap_free)
