@@ -47,11 +47,15 @@ UPDATE runs SET lease_ms = $2 WHERE owner = $1;
 UPDATE runs SET owner = NULL, unnoticed = 0
 WHERE owner IS NOT NULL AND owner <> $1 AND lease_ms < $2;
 
--- name: run_release
-UPDATE runs SET owner = NULL WHERE id = $2 AND owner = $1;
+-- name: run_postpone
+UPDATE runs SET owner = NULL, not_before_ms = $3 WHERE id = $1 AND owner = $2;
 
--- name: run_release_all
-UPDATE runs SET owner = NULL WHERE owner = $1;
+-- name: run_emptied
+UPDATE runs SET empty_cache = 0 WHERE id = $1;
+
+-- name: run_oldest
+SELECT COALESCE(MIN(id), 0) FROM runs
+WHERE (status = 'QUEUED' OR status = 'RUNNING') AND connection_id = $1 AND id <> $2;
 
 -- name: run_load
 SELECT r.fence, r.attempt, r.status, r.owner, r.environment_id, r.connection_id, r.kind, r.name,

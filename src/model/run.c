@@ -139,11 +139,24 @@ int run_recover(struct dbc *c, struct sv owner, bool only_expired, int64_t now_m
 		ARGS(arg_sv(owner), arg_i64(only_expired ? now_ms : INT64_MAX)), ret_count, err);
 }
 
-int run_release(struct dbc *c, struct sv owner, int64_t id, struct err *err)
+int run_postpone(struct dbc *c, struct sv owner, int64_t id, int64_t until_ms, struct err *err)
 {
-	if (id == 0)
-		return db_exec(c, Q_RUN_RELEASE_ALL, ARGS(arg_sv(owner)), NULL, err);
-	return db_exec(c, Q_RUN_RELEASE, ARGS(arg_sv(owner), arg_i64(id)), NULL, err);
+	return db_exec(
+		c, Q_RUN_POSTPONE, ARGS(arg_i64(id), arg_sv(owner), arg_i64(until_ms)), NULL, err);
+}
+
+int run_emptied(struct dbc *c, int64_t id, struct err *err)
+{
+	return db_exec(c, Q_RUN_EMPTIED, ARGS(arg_i64(id)), NULL, err);
+}
+
+int run_oldest(struct dbc *c, int64_t connection, int64_t id, int64_t *ret, struct err *err)
+{
+	int64_t oldest;
+
+	TRY(db_one_i64(c, Q_RUN_OLDEST, ARGS(arg_i64(connection), arg_i64(id)), &oldest, err));
+	*ret = oldest ? oldest : id + 1;
+	return 0;
 }
 
 /* Starting. */

@@ -56,8 +56,9 @@ int run_renew(struct dbc *c, struct sv owner, int64_t now_ms, struct err *err) M
 /* Takes runs from other owners: all of them, or only those whose lease has run out. */
 int run_recover(struct dbc *c, struct sv owner, bool only_expired, int64_t now_ms,
 	int64_t *ret_count, struct err *err) MUST_CHECK;
-/* Gives a run back unfinished (drain), or all of an owner's (id 0). */
-int run_release(struct dbc *c, struct sv owner, int64_t id, struct err *err) MUST_CHECK;
+/* Gives a run back that could not even begin, for another try at that time or later. */
+int run_postpone(
+	struct dbc *c, struct sv owner, int64_t id, int64_t until_ms, struct err *err) MUST_CHECK;
 
 /* Everything needed to execute a run; strings in the arena given, NUL-terminated. */
 struct run {
@@ -83,6 +84,9 @@ struct run {
  */
 int run_begin(struct dbc *c, int64_t id, struct sv owner, struct arena *a, struct run *ret,
 	struct err *err) MUST_CHECK;
+
+/* The cache was emptied: not again when the run is started again. */
+int run_emptied(struct dbc *c, int64_t id, struct err *err) MUST_CHECK;
 
 /* What a write on behalf of a run rests on. */
 struct run_guard {
@@ -115,6 +119,7 @@ struct run_end {
 	/* Filled. */
 	bool again; /* it has not ended: it will be tried again */
 	int64_t next_ms; /* when this sync runs next; 0 = not planned */
+	bool owed; /* webhooks were put into the outbox */
 };
 /*
  * Ends the run: its row, its sync's schedule and follow-up, its operation, the webhooks it owes
@@ -133,8 +138,15 @@ int run_cancel(
 int run_cancelled(struct dbc *c, struct sv owner, struct arena *a, int64_t **ret_ids,
 	size_t *ret_count, struct err *err) MUST_CHECK;
 
-/* Owes the webhooks of a run that has ended (orchestration.md 5.1, 5.2). In model/run_webhook.c. */
+/*
+ * Owes the webhooks of a run that has ended (orchestration.md 5.1, 5.2); in model/run_webhook.c.
+ * Returns how many deliveries.
+ */
 int run_owe_webhooks(struct dbc *c, int64_t id, struct err *err) MUST_CHECK;
+
+/* The oldest run of the connection that has not ended, besides this one; id + 1 without any. */
+int run_oldest(
+	struct dbc *c, int64_t connection, int64_t id, int64_t *ret, struct err *err) MUST_CHECK;
 
 /* Deletes runs that ended before the time, looking at the oldest `limit`. */
 int run_prune(struct dbc *c, int64_t before_ms, int64_t limit, int64_t *ret_deleted,

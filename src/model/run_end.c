@@ -138,7 +138,7 @@ int run_finish(struct dbc *c, struct run_end *end, struct err *err)
 	bool is_sync = sv_eq_str(run->kind, RUN_SYNC);
 	int64_t now = clock_now_ms();
 
-	end->again = false;
+	end->again = end->owed = false;
 	end->next_ms = 0;
 	if (is_sync)
 		TRY(lock_sync(c, run, &s, err));
@@ -153,7 +153,9 @@ int run_finish(struct dbc *c, struct run_end *end, struct err *err)
 	if (end->locks)
 		TRY(lock_release_all(c, run->environment_id, run->operation_id, err));
 	TRY(end_operation(c, end, &g, now, err));
-	TRY(run_owe_webhooks(c, run->id, err));
+	int owed = run_owe_webhooks(c, run->id, err);
+	TRY(owed);
+	end->owed = owed > 0;
 	return FAULT("run.finish", err);
 }
 
@@ -193,7 +195,9 @@ int run_cancel(struct dbc *c, int64_t id, const char *reason, bool notify, struc
 		err));
 	/* One that never started has no operation, and nobody waits for it. */
 	TRY(oplog_close(c, s.operation_id.ptr, "cancelled", SV_NULL, buf_sv(&error), now, err));
-	return running && notify ? run_owe_webhooks(c, id, err) : 0;
+	if (running && notify)
+		TRY(run_owe_webhooks(c, id, err));
+	return 0;
 }
 
 static void read_id(struct rows *r, struct arena *a UNUSED, void *ret)

@@ -106,8 +106,7 @@ static int owe(struct dbc *c, int64_t id, const struct story *s, const struct js
 		.variant = s->variant,
 		.run_id = id,
 	};
-	int rc = outbox_add(c, &m, err);
-	return rc < 0 ? rc : 0;
+	return outbox_add(c, &m, err);
 }
 
 static int64_t count_of(const struct json_t *counts, const char *key)
@@ -141,11 +140,15 @@ static int owe_success(struct dbc *c, int64_t id, const struct story *s,
 	const struct json_t *models, struct err *err)
 {
 	own(json_unref) struct json_t *result = NULL;
+	int owed = 0;
 
 	TRY(json_parse(s->result, &result, err));
-	for (size_t i = 0; i < json_len(models); i++)
-		TRY(owe_model(c, id, s, result, json_sv(json_item(models, i)), err));
-	return 0;
+	for (size_t i = 0; i < json_len(models); i++) {
+		int rc = owe_model(c, id, s, result, json_sv(json_item(models, i)), err);
+		TRY(rc);
+		owed += rc;
+	}
+	return owed;
 }
 
 static void join_models(const struct json_t *models, struct buf *out)

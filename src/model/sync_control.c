@@ -104,6 +104,8 @@ static int forget(struct dbc *c, const struct sync *s, const struct live *now, s
 	if (now->run_id)
 		TRY(cancel_run(c, s, now->run_id, "Execution was cancelled", true, err));
 	TRY(db_exec(c, Q_SYNC_RESET, ARGS(arg_str(s->id), arg_i64(clock_now_ms())), NULL, err));
+	TRY(db_exec(c, Q_RECORD_WINDOW_CLOSE_OWNER, ARGS(arg_i64(s->connection), arg_str(key)),
+		NULL, err));
 	return checkpoint_wipe(c, s->connection, sv_str(key), err);
 }
 
