@@ -70,11 +70,11 @@ export class Server {
         return server;
     }
 
-    /** Starts the process (again) on the same data. */
-    async up(): Promise<void> {
+    /** Starts the process (again) on the same data; `extra` holds for this start only. */
+    async up(extra: Record<string, string> = {}): Promise<void> {
         const argv = ['serve', '--listen', '127.0.0.1:0', '--data', this.data, '--allow-egress', '127.0.0.0/8', ...(this.options.args ?? [])];
         this.child = spawn(binary, argv, {
-            env: { ...process.env, TIDEMARK_SECRET_KEY_DEV: this.key, ...this.options.env },
+            env: { ...process.env, TIDEMARK_SECRET_KEY_DEV: this.key, ...this.options.env, ...extra },
             stdio: ['ignore', 'pipe', 'pipe']
         });
         this.pid = this.child.pid!;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startFake, type Fake, type Script } from '../fake/fake.ts';
 import * as replies from '../fake/replies.ts';
-import { App, play, Server, serverWithApp, sync } from './harness.ts';
+import { App, Server, serverWithApp, sync } from './harness.ts';
 
 let server: Server;
 let app: App;
