@@ -1,0 +1,345 @@
+/*
+ * The `records` rows of the benchmark table (docs: design, section 7) on SQLite: first save,
+ * unchanged, 10 % changed, all changed, feed at 100 and 1000 per page, with the floor: raw SQLite
+ * writing the same bytes in the same transactions. Usage: records_bench [records [runs [folder]]].
+ * `runs` syncs share the work, each with a connection of its own and one batch in flight, as real
+ * ones have. Making the records is not measured.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "crypto/keyring.h"
+#include "io/loop.h"
+#include "records/batch.h"
+#include "records/read.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BATCH = 1000, RECORD_BYTES = 1024 };
+
+struct bench {
+	struct db *db;
+	struct loop *loop;
+	struct keyring *keys;
+	char dir[200];
+	int records, runs, busy;
+};
+
+struct run {
+	struct bench *b;
+	struct records_of of;
+	int first, count; /* its share of the records */
+	int64_t id;
+	struct buf *texts;
+	int text_count, next;
+	struct records_batch *batch;
+	struct records_query query;
+	struct buf page;
+	char cursor[128];
+	int read;
+	struct op op;
+};
+
+static void die(const struct err *err)
+{
+	fprintf(stderr, "records_bench: %s\n", err->msg);
+	exit(1);
+}
+
+static void check(const struct err *err)
+{
+	if (err->code != ERR_OK)
+		die(err);
+}
+
+static uint32_t mix(uint32_t x)
+{
+	x = (x ^ x >> 16) * 0x7feb352du;
+	x = (x ^ x >> 15) * 0x846ca68bu;
+	return x ^ x >> 16;
+}
+
+/* About a kilobyte such as an API returns it; ids in no order, as most are. */
+static void make_record(struct buf *out, int i, int version)
+{
+	static const char *const words[] = { "alpha", "bravo", "charlie", "delta", "echo",
+		"foxtrot", "golf", "hotel", "india", "juliett", "kilo", "lima", "mike", "november",
+		"oscar" };
+	uint32_t h = mix((uint32_t)i + 1);
+	size_t start = out->len;
+
+	buf_printf(out,
+		"{\"id\":\"%08x-%06d\",\"name\":\"%s %s\",\"email\":\"%s.%d@example.com\","
+		"\"amount\":%u.%02u,\"active\":%s,\"owner\":{\"id\":%u,\"team\":\"%s\"},"
+		"\"version\":%d,\"updated_at\":\"2026-11-%02uT10:%02u:00Z\",\"tags\":[\"%s\",\"%"
+		"s\"],"
+		"\"notes\":\"",
+		h, i, words[h % 15], words[h / 15 % 15], words[h % 15], i, h % 10000, h % 100,
+		h & 1 ? "true" : "false", h % 1000, words[h / 7 % 15], version, h % 28 + 1, h % 60,
+		words[h / 3 % 15], words[h / 5 % 15]);
+	for (uint32_t n = h; out->len - start < RECORD_BYTES - 12; n = mix(n))
+		buf_printf(out, "%s ", words[n % 15]);
+	buf_str(out, "\"}");
+}
+
+/* `changed` of every ten records get the version. */
+static void make_texts(struct run *r, int version, int changed)
+{
+	r->text_count = (r->count + BATCH - 1) / BATCH;
+	for (int t = 0; t < r->text_count; t++) {
+		struct buf *b = &r->texts[t];
+		int from = t * BATCH, to = from + BATCH < r->count ? from + BATCH : r->count;
+		buf_clear(b);
+		for (int i = from; i < to; i++) {
+			buf_char(b, i == from ? '[' : ',');
+			make_record(b, r->first + i, i % 10 < changed ? version : 0);
+		}
+		buf_char(b, ']');
+	}
+}
+
+static void run_finished(struct run *r)
+{
+	if (--r->b->busy == 0)
+		loop_stop(r->b->loop);
+}
+
+/* Saving. */
+
+static int prepare_job(struct dbc *c, void *arg, struct err *err)
+{
+	return records_prepare(c, ((struct run *)arg)->batch, err);
+}
+
+static int apply_job(struct dbc *c, void *arg, struct err *err)
+{
+	return records_apply(c, ((struct run *)arg)->batch, err);
+}
+
+static void save_next(struct run *r);
+
+static void applied(void *ctx, const struct err *err)
+{
+	struct run *r = ctx;
+
+	check(err);
+	records_batch_free(take(r->batch));
+	save_next(r);
+}
+
+static void prepared(void *ctx, const struct err *err)
+{
+	struct run *r = ctx;
+
+	check(err);
+	r->op = (struct op){ .done = applied, .ctx = r };
+	db_submit(r->b->db, DB_WRITE, &r->op, apply_job, r);
+}
+
+static void save_next(struct run *r)
+{
+	if (r->next == r->text_count) {
+		run_finished(r);
+		return;
+	}
+	struct sv text = buf_sv(&r->texts[r->next++]);
+	r->batch = records_batch_new(&(struct records_input){
+		.of = r->of, .records = text, .run = r->id, .seq = r->next });
+	r->op = (struct op){ .done = prepared, .ctx = r };
+	db_submit(r->b->db, DB_READ, &r->op, prepare_job, r);
+}
+
+/* Reading. */
+
+static int read_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct run *r = arg;
+
+	return records_list(c, &r->query, &r->page, err);
+}
+
+static void read_next(struct run *r);
+
+static void page_read(void *ctx, const struct err *err)
+{
+	struct run *r = ctx;
+	const char *start = "{\"next_cursor\":\"";
+
+	check(err);
+	if (strncmp(r->page.ptr, start, strlen(start)) != 0) {
+		run_finished(r);
+		return;
+	}
+	const char *text = r->page.ptr + strlen(start);
+	snprintf(r->cursor, sizeof(r->cursor), "%.*s", (int)strcspn(text, "\""), text);
+	r->query.cursor = sv_str(r->cursor);
+	read_next(r);
+}
+
+static void read_next(struct run *r)
+{
+	buf_clear(&r->page);
+	r->op = (struct op){ .done = page_read, .ctx = r };
+	db_submit(r->b->db, DB_READ, &r->op, read_job, r);
+}
+
+/* Measuring. */
+
+static double all_runs(struct bench *b, struct run *runs, void (*start)(struct run *r))
+{
+	int64_t since = clock_mono_us();
+
+	b->busy = b->runs;
+	for (int i = 0; i < b->runs; i++)
+		start(&runs[i]);
+	loop_run(b->loop);
+	return (double)b->records / (double)(clock_mono_us() - since) * 1e6;
+}
+
+static double report(const char *name, double rate, double floor_rate)
+{
+	printf("records.%s %.0f records/s\n", name, rate);
+	if (floor_rate > 0)
+		printf("records.%s.ratio %.2f\n", name, rate / floor_rate);
+	fflush(stdout);
+	return rate;
+}
+
+static double save_all(struct bench *b, struct run *runs, int version, int changed)
+{
+	for (int i = 0; i < b->runs; i++) {
+		make_texts(&runs[i], version, changed);
+		runs[i].next = 0;
+		runs[i].id += 100;
+	}
+	return all_runs(b, runs, save_next);
+}
+
+static double read_all(struct bench *b, struct run *runs, int64_t limit)
+{
+	for (int i = 0; i < b->runs; i++)
+		runs[i].query = (struct records_query){ .of = runs[i].of, .limit = limit };
+	return all_runs(b, runs, read_next);
+}
+
+/* The floor. */
+
+static void raw_exec(sqlite3 *db, const char *sql)
+{
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+		fprintf(stderr, "records_bench: %s: %s\n", sql, sqlite3_errmsg(db));
+		exit(1);
+	}
+}
+
+static void raw_insert(sqlite3 *db, int count)
+{
+	static char blob[RECORD_BYTES + AEAD_OVERHEAD];
+	sqlite3_stmt *st;
+
+	sqlite3_prepare_v2(db, "INSERT INTO raw (bytes) VALUES (?1)", -1, &st, NULL);
+	for (int i = 0; i < count; i++) {
+		if (i % BATCH == 0)
+			raw_exec(db, "BEGIN IMMEDIATE");
+		for (size_t k = 0; k < sizeof(blob); k += 64)
+			memcpy(blob + k, &i, sizeof(i));
+		sqlite3_bind_blob(st, 1, blob, sizeof(blob), SQLITE_STATIC);
+		sqlite3_step(st);
+		sqlite3_reset(st);
+		if (i % BATCH == BATCH - 1 || i == count - 1)
+			raw_exec(db, "COMMIT");
+	}
+	sqlite3_finalize(st);
+}
+
+/* Raw SQLite with the same settings: the same bytes, the same transactions. */
+static double measure_floor(struct bench *b)
+{
+	char path[256];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/floor.db", b->dir);
+	sqlite3_open(path, &db);
+	raw_exec(db,
+		"PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		"PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768;"
+		"CREATE TABLE raw (id INTEGER PRIMARY KEY, bytes BLOB)");
+	int64_t since = clock_mono_us();
+	raw_insert(db, b->records);
+	double rate = (double)b->records / (double)(clock_mono_us() - since) * 1e6;
+	sqlite3_close(db);
+	unlink(path);
+	return rate;
+}
+
+static void open_all(struct bench *b)
+{
+	struct master_key m;
+	unsigned char bytes[AEAD_KEY_SIZE] = "bench", wrapped[KEY_WRAPPED_SIZE];
+	char path[256];
+	struct err err = { 0 };
+
+	aead_key_init(&m.key, 0, bytes);
+	b->keys = keyring_new(&m);
+	keyring_make(b->keys, 1, wrapped);
+	if (keyring_add(b->keys, 1, 1, sv_make((char *)wrapped, sizeof(wrapped)), &err) < 0)
+		die(&err);
+	b->loop = loop_new();
+	snprintf(path, sizeof(path), "%s/records.db", b->dir);
+	if (db_open(&(struct db_config){ .path = path }, b->loop, &b->db, &err) < 0)
+		die(&err);
+}
+
+static struct run *make_runs(struct bench *b)
+{
+	struct run *runs = mem_array((size_t)b->runs, sizeof(*runs));
+	int share = b->records / b->runs;
+
+	b->records = share * b->runs;
+	for (int i = 0; i < b->runs; i++) {
+		struct run *r = &runs[i];
+		*r = (struct run){ .b = b, .first = i * share, .count = share, .id = i + 1 };
+		r->of = (struct records_of){ .keys = b->keys,
+			.environment = 1,
+			.connection = i + 1,
+			.model = SV_LIT("Contact") };
+		r->texts = mem_array((size_t)share / BATCH + 1, sizeof(*r->texts));
+		for (int t = 0; t < share / BATCH + 1; t++)
+			buf_init(&r->texts[t], 1 << 24);
+		buf_init(&r->page, 1 << 28);
+	}
+	return runs;
+}
+
+static void bench_run(struct bench *b)
+{
+	double floor_rate = measure_floor(b);
+
+	report("floor", floor_rate, 0);
+	open_all(b);
+	struct run *runs = make_runs(b);
+	report("first_save", save_all(b, runs, 0, 0), floor_rate);
+	report("unchanged", save_all(b, runs, 0, 0), 0);
+	report("changed_10", save_all(b, runs, 1, 1), 0);
+	report("changed_all", save_all(b, runs, 2, 10), floor_rate);
+	report("feed_100", read_all(b, runs, 100), 0);
+	report("feed_1000", read_all(b, runs, 1000), 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = { .records = argc > 1 ? atoi(argv[1]) : 200000,
+		.runs = argc > 2 ? atoi(argv[2]) : 2 };
+	char command[256];
+
+	snprintf(b.dir, sizeof(b.dir), "%s/records-bench-XXXXXX", argc > 3 ? argv[3] : "/tmp");
+	if (b.records < 1 || b.runs < 1 || !mkdtemp(b.dir)) {
+		fprintf(stderr, "usage: records_bench [records [runs [folder]]]\n");
+		return 2;
+	}
+	bench_run(&b);
+	snprintf(command, sizeof(command), "rm -rf %s", b.dir);
+	return system(command);
+}
