@@ -1,7 +1,13 @@
-#include "model/model_test.h"
 #include "model/sync_schedule.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
+
+#include <cmocka.h>
+
+extern const struct CMUnitTest sync_schedule_tests[];
+extern const size_t sync_schedule_test_count;
 
 enum { MINUTE = 60000, HOUR = 3600000, DAY = 86400000 };
 
@@ -98,5 +104,5 @@ const struct CMUnitTest sync_schedule_tests[] = {
 	cmocka_unit_test(overruns_and_downtime_drop_slots),
 	cmocka_unit_test(triggered_runs_leave_the_grid_alone),
 	cmocka_unit_test(retries_fit_into_the_period),
-	{ 0 },
 };
+const size_t sync_schedule_test_count = ARRAY_LEN(sync_schedule_tests);
