@@ -5,6 +5,7 @@
  * A run is created by trusted code alone, so that the C side holds it before the function's first
  * line, and ended by exactly one of finish, fail and kill.
  */
+import { RunError } from './errors.ts';
 import { failureOf } from './failure.ts';
 import { host } from './host.ts';
 import { describeFunction } from './inspect.ts';
@@ -37,10 +38,15 @@ export function fail(run: Run, err: unknown): void {
 	host.done(run.id, JSON.stringify({ ok: false, error }));
 }
 
+const MAX_OUTPUT = 10 * 1024 * 1024;
+
 /* `output` is text already: the function's own toJSON ran while the run was alive. */
 function finish(run: Run, output: string): void {
 	if (!run.alive)
 		return;
+	if (output.length > MAX_OUTPUT)
+		throw new RunError('script_output_too_large', `the output is ${output.length} characters long, ` +
+			`at most ${MAX_OUTPUT} are accepted: return a part of it, or save records`);
 	run.end();
 	host.done(run.id, '{"ok":true}', output);
 }

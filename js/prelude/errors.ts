@@ -21,8 +21,8 @@ export class RunError extends Error {
 	code: string;
 	payload = {};
 
-	constructor(code: string) {
-		super();
+	constructor(code: string, message?: string) {
+		super(message);
 		this.code = code;
 	}
 }

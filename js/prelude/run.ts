@@ -37,6 +37,11 @@ interface Timer {
 	every: number | null;
 }
 
+/* Each has a counterpart in the server, which ends the process of a run that goes beyond. */
+const MAX_CALLS = 5000;
+const MAX_TIMERS = 10_000;
+const MAX_HEAD = 4 * 1024 * 1024;
+
 const nothing = () => undefined;
 
 export class Run {
@@ -69,10 +74,15 @@ export class Run {
 		this.check();
 		const callSite = new Error();
 		return new Promise<T>((resolve, reject) => {
-			const id = this.nextId++;
 			const head = JSON.stringify({ m: method, ...args });
-			this.pending.set(id, { resolve, reject, read, config, callSite } as Pending);
+			if (head.length > MAX_HEAD)
+				throw new RangeError(`${method}: the arguments are ${head.length} characters long, ` +
+					`at most ${MAX_HEAD} are accepted`);
+			if (this.pending.size >= MAX_CALLS)
+				throw new RangeError(`${MAX_CALLS} calls of nango are under way: await some of them first`);
+			const id = this.nextId++;
 			host.send(this.id, id, head, body);
+			this.pending.set(id, { resolve, reject, read, config, callSite } as Pending);
 		});
 	}
 
@@ -90,11 +100,13 @@ export class Run {
 		}
 	}
 
-	setTimer(fn: unknown, ms: unknown, args: unknown[], repeat: boolean): number {
+	setTimer(fn: unknown, ms: number, args: unknown[], repeat: boolean): number {
 		if (typeof fn !== 'function')
 			throw new TypeError('a timer needs a function');
+		if (this.timers.size >= MAX_TIMERS)
+			throw new RangeError(`${MAX_TIMERS} timers are set: clear some of them first`);
 		const id = this.nextId++;
-		const delay = Math.min(Math.max(Number(ms) || 0, repeat ? 1 : 0), 0x7fffffff);
+		const delay = Math.min(ms, 0x7fffffff);
 		if (!this.alive)
 			return id;
 		this.timers.set(id, { fn: fn as Timer['fn'], args, every: repeat ? delay : null });

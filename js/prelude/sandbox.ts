@@ -21,9 +21,10 @@ function timersFor(run: Run) {
 		Promise.resolve().then(() => fn());
 	};
 	const clear = (id: unknown) => run.clearTimer(id);
+	const atLeast1 = (ms: unknown) => Math.max(Number(ms) || 0, 1);
 	return {
-		setTimeout: (fn: unknown, ms?: unknown, ...args: unknown[]) => run.setTimer(fn, ms, args, false),
-		setInterval: (fn: unknown, ms?: unknown, ...args: unknown[]) => run.setTimer(fn, ms, args, true),
+		setTimeout: (fn: unknown, ms?: unknown, ...args: unknown[]) => run.setTimer(fn, atLeast1(ms), args, false),
+		setInterval: (fn: unknown, ms?: unknown, ...args: unknown[]) => run.setTimer(fn, atLeast1(ms), args, true),
 		setImmediate: (fn: unknown, ...args: unknown[]) => run.setTimer(fn, 0, args, false),
 		clearTimeout: clear,
 		clearInterval: clear,

@@ -6,6 +6,7 @@
 
 enum {
 	FRAME_MAX = 320 << 20, /* a response of 256 MiB and its head */
+	SEND_MAX = 120 << 20, /* the server ends a runner that sends more in one piece */
 	OUT_MAX = 512 << 20,
 	READ_SIZE = 256 << 10,
 	KEEP_SIZE = 4 << 20 /* a buffer that once held more gives its memory back */
@@ -126,14 +127,14 @@ void conn_end_head(struct conn *c, struct conn_frame *f)
 	f->head_end = c->out.len;
 }
 
-void conn_end(struct conn *c, const struct conn_frame *f)
+bool conn_end(struct conn *c, const struct conn_frame *f)
 {
 	size_t head_start = f->start + FRAME_HEAD_SIZE;
 
-	/* Nothing legitimate makes this much output at once; half a frame must never leave. */
-	if (!buf_ok(&c->out)) {
-		c->closed = true;
-		return;
+	if (!buf_ok(&c->out) || c->out.len - head_start > SEND_MAX) {
+		c->out.over = false;
+		c->out.len = f->start;
+		return false;
 	}
 	struct frame_head h = {
 		.len = (uint32_t)(c->out.len - head_start),
@@ -143,6 +144,7 @@ void conn_end(struct conn *c, const struct conn_frame *f)
 		.head_len = (uint32_t)(f->head_end - head_start),
 	};
 	memcpy(c->out.ptr + f->start, &h, sizeof(h));
+	return true;
 }
 
 void conn_send(struct conn *c, uint16_t type, uint32_t run, struct sv head)

@@ -68,6 +68,7 @@ struct conn_frame {
 };
 struct conn_frame conn_begin(struct conn *c, uint16_t type, uint32_t run, uint32_t call);
 void conn_end_head(struct conn *c, struct conn_frame *f);
-void conn_end(struct conn *c, const struct conn_frame *f);
+/* False when it is longer than the server takes: then it is as if it had never been begun. */
+bool conn_end(struct conn *c, const struct conn_frame *f);
 /* A frame whose head is at hand and whose body is empty. */
 void conn_send(struct conn *c, uint16_t type, uint32_t run, struct sv head);

@@ -21,9 +21,9 @@ static int64_t thread_cpu_us(void)
 	return ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* Resident growth since the last look is the executing run's. */
-static void measure(struct host *h, struct run *run)
+void entry_measure(struct run *run)
 {
+	struct host *h = run->realm->host;
 	int64_t now = memory_resident(h->statm);
 
 	if (now > h->entry.resident)
@@ -41,17 +41,19 @@ static bool grown_most(const struct host *h, const struct run *run)
 }
 
 /*
- * Memory belongs to a process, not to a run. Who made it grow most is ended first; a quarter above
- * the limit, whoever executes, because then there is no time left for justice.
+ * Memory belongs to a process, not to a run; what is known is during whose entries it grew. Ended
+ * is the run that made it grow most, or the one that does so right now. An innocent run may execute
+ * while there is too much: it goes on, and if nothing helps, the server ends the process.
  */
 static bool too_big(struct host *h, struct run *run)
 {
-	int64_t limit = h->limits.memory_bytes;
+	int64_t limit = h->limits.memory_bytes, share = limit / RUN_SHARE;
 
-	measure(h, run);
+	entry_measure(run);
 	if (h->entry.resident <= limit)
 		return false;
-	return h->entry.resident > limit + limit / 4 || grown_most(h, run);
+	return h->entry.resident - h->entry.resident_start > share ||
+	       (run->grown > share && grown_most(h, run));
 }
 
 /* Messages that cannot wait until the function pauses. */
@@ -121,6 +123,7 @@ void entry_begin(struct run *run)
 	h->entry.stop = STOP_NONE;
 	h->entry.ticked = false;
 	h->entry.cpu_start_us = thread_cpu_us();
+	h->entry.resident_start = h->entry.resident;
 	/* The property is frozen, yet the engine's own copy of it can be changed by any run. */
 	value_set(r->ctx, r->error, "stackTraceLimit", jsc.ValueMakeNumber(r->ctx, STACK_FRAMES));
 	arm(r);
@@ -128,18 +131,24 @@ void entry_begin(struct run *run)
 
 /*
  * A termination inside a microtask stays pending in the engine and would end the next entry, which
- * may be another run's. So enter with nothing to do until nothing is ended any more. The clock is
- * running meanwhile: microtasks that the run left behind are ended by the tick as well.
+ * may be another run's; and the microtasks that the run left behind would execute there. So enter
+ * with nothing to do until that works undisturbed. The clock is running meanwhile and the run is
+ * condemned: each of its microtasks is ended at the next tick.
  */
-static void absorb(struct realm *r)
+static bool absorb(struct realm *r)
 {
-	JSValueRef exception = NULL, done = NULL;
+	struct host *h = r->host;
 
-	for (int i = 0; i < ABSORB_MAX && !done; i++) {
+	for (int i = 0; i < ABSORB_MAX; i++) {
+		JSValueRef exception = NULL;
 		arm(r);
-		done = jsc.ObjectCallAsFunction(
+		h->entry.ticked = false;
+		JSValueRef done = jsc.ObjectCallAsFunction(
 			r->ctx, r->entries[ENTRY_nothing], NULL, 0, NULL, &exception);
+		if (done && !h->entry.ticked)
+			return true;
 	}
+	return false;
 }
 
 enum stop entry_end(struct run *run)
@@ -147,14 +156,16 @@ enum stop entry_end(struct run *run)
 	struct host *h = run->realm->host;
 	enum stop stop = h->entry.stop;
 
-	if (stop) {
-		absorb(run->realm);
-		run->realm->retired = true;
+	run->realm->retired |= stop != STOP_NONE;
+	/* The process is of no use any more. The page still names who did that. */
+	if (stop && !absorb(run->realm)) {
+		h->conn.closed = true;
+		return stop;
 	}
 	int64_t cpu = thread_cpu_us() - h->entry.cpu_start_us;
 	run->cpu_us += cpu;
 	if (h->entry.ticked || cpu > MEASURE_US)
-		measure(h, run);
+		entry_measure(run);
 	h->entry.run = NULL;
 	h->entry.stop = STOP_NONE;
 	atomic_store(&h->page->run, 0);

@@ -21,3 +21,6 @@ enum stop MUST_CHECK entry_end(struct run *run);
 
 /* A call between begin and end. NULL when it threw, which the prelude does only if terminated. */
 JSValueRef entry_call(struct run *run, enum entry_fn fn, size_t argc, const JSValueRef argv[]);
+
+/* Looks at the process's memory; growth since the last look is set down to the run. */
+void entry_measure(struct run *run);

@@ -32,6 +32,7 @@ struct entry {
 	enum stop stop;
 	int64_t cpu_start_us;
 	int64_t resident; /* when last measured: growth since is the doing of `run` */
+	int64_t resident_start;
 	bool ticked;
 };
 
@@ -40,7 +41,11 @@ struct body {
 	size_t offset, len;
 };
 
-enum { RUN_BUCKETS = 256, RANDOM_BYTES = 1024 };
+enum {
+	RUN_BUCKETS = 256,
+	RANDOM_BYTES = 1024,
+	RUN_SHARE = 8 /* a run that took less than limit / 8 is not to blame */
+};
 
 struct host {
 	struct conn conn;

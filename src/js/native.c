@@ -65,7 +65,9 @@ static JSValueRef native_send(const struct call *c)
 	value_add_text(c->ctx, arg(c, 2), &conn->out);
 	conn_end_head(conn, &f);
 	value_add_bytes(c->ctx, arg(c, 3), &conn->out);
-	conn_end(conn, &f);
+	if (!conn_end(conn, &f))
+		return value_throw(
+			c->ctx, "more than 120 MB in one call: send less at once", c->exception);
 	run->calls++;
 	return undefined(c);
 }

@@ -50,6 +50,6 @@ void pressure_relieve(struct host *h)
 	if (h->entry.resident <= limit || live_bytes(h) < limit / 2)
 		return;
 	struct run *run = largest(h);
-	if (run)
+	if (run && run->grown > limit / RUN_SHARE)
 		run_stop(run, STOP_MEMORY);
 }

@@ -12,11 +12,11 @@
 #include "js/host.h"
 
 /* Functions of js/prelude/entries.ts. */
-#define REALM_ENTRIES(X)                                                              \
-	X(create)                                                                     \
-	X(start)                                                                      \
-	X(inspect) X(reply) X(fire) X(unhandled) X(settle) X(fail) X(kill) X(nothing) \
-		X(wrapperPrefix)
+#define REALM_ENTRIES(X) \
+	X(create)        \
+	X(start)         \
+	X(inspect)       \
+	X(reply) X(fire) X(unhandled) X(settle) X(fail) X(kill) X(nothing) X(wrapperPrefix)
 
 /* The environment of a realm made ahead of time, for whichever comes first. */
 enum { REALM_UNCLAIMED = -1 };

@@ -77,12 +77,15 @@ static void send_done(struct run *run, struct sv head, struct sv body)
 	struct conn_frame f = conn_begin(conn, MESSAGE_DONE, run->id, 0);
 
 	assert(sv_ends(head, SV_LIT("}")));
+	entry_measure(run);
 	buf_add(&conn->out, head.ptr, head.len - 1);
 	buf_printf(&conn->out, ",\"cpu_us\":%lld,\"heap_bytes\":%lld}", (long long)run->cpu_us,
 		(long long)h->entry.resident);
 	conn_end_head(conn, &f);
 	buf_sv_add(&conn->out, body);
-	conn_end(conn, &f);
+	/* Only when the server has not read for hundreds of megabytes: it is not coming back. */
+	if (!conn_end(conn, &f))
+		conn->closed = true;
 }
 
 /* What to tell whoever wrote the function, and what to do about it. */
@@ -156,6 +159,9 @@ void run_stop(struct run *run, enum stop why)
 	describe_stop(run, why, &message);
 	build_failure(&head, stop_type(why), why == STOP_ABORTED ? 410 : 500, buf_sv(&message));
 	send_done(run, buf_sv(&head), SV_LIT(""));
+	/* What it leaves behind is collected now, not in the entry of a neighbour. */
+	if (why == STOP_MEMORY)
+		run->realm->host->collected_us = 0;
 	buf_done(&head);
 	buf_done(&message);
 	run_free(run);

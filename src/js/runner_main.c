@@ -64,8 +64,10 @@ static void say_ready(struct host *h)
 static void fire_timers(struct host *h)
 {
 	struct js_timer t;
+	/* Not again what the callbacks set themselves: the socket must have its turn. */
+	int64_t now_us = clock_mono_us();
 
-	while (timers_take_due(&h->timers, clock_mono_us(), &t)) {
+	while (timers_take_due(&h->timers, now_us, &t)) {
 		struct run *run = run_find(h, t.run);
 		if (run)
 			run_fire(run, t.id);
@@ -79,7 +81,7 @@ static bool handle_messages(struct host *h)
 	struct frame f;
 	size_t size;
 
-	while (conn_next(&h->conn, &f, &size)) {
+	while (!h->conn.closed && conn_next(&h->conn, &f, &size)) {
 		if (!message_handle(h, &f))
 			return false;
 		conn_consume(&h->conn, size);

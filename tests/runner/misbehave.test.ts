@@ -4,7 +4,8 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { action, Runner, sync } from './parent.ts';
 
 /* Under ASan what a dead realm leaves behind stays resident for a while. */
-const MEMORY = (process.env.ASAN_OPTIONS ? 1200 : 300) << 20;
+const ASAN = Boolean(process.env.ASAN_OPTIONS);
+const MEMORY = (ASAN ? 1200 : 300) << 20;
 
 let runner: Runner;
 let neighbours: Promise<{ head: any }>[];
@@ -12,7 +13,7 @@ let release: () => void;
 
 /* Five runs that wait in the same realm while another misbehaves. */
 beforeEach(async () => {
-	runner = new Runner({ memory_limit: MEMORY, entry_ms: 1000 });
+	runner = new Runner({ memory_limit: MEMORY, entry_ms: ASAN ? 4000 : 1000 });
 	await runner.started();
 	const gate = new Promise<void>((resolve) => (release = resolve));
 	const wait = async () => {
@@ -151,4 +152,20 @@ test('a busy run does not keep the runner from answering a ping', async () => {
 	assert.ok(Date.now() - started < 400, `${Date.now() - started} ms`);
 	assert.equal((await result).head.ok, true);
 	assert.equal(runner.executing(), 0);
+});
+
+test('what a terminated run left to do does not execute as a neighbour', async () => {
+	const { head } = await runner.run(sync('for (let i = 0; i < 2e5; i++) Promise.resolve().then(() => { for (let k = 0; k < 1e4; k++) ; }); for (;;) ;'));
+	assert.match(head.error.message, /endless loop/);
+	release();
+	for (const other of await Promise.all(neighbours))
+		assert.ok(other.head.cpu_us < 200_000, `${other.head.cpu_us} us`);
+});
+
+test('timers that set themselves anew leave time for others', async () => {
+	const { id, result } = runner.start(sync('await new Promise(() => { const f = () => setImmediate(f); f(); });'));
+	await neighboursFinish();
+	await runner.ping();
+	runner.abort(id);
+	assert.equal((await result).head.error.type, 'script_aborted');
 });
