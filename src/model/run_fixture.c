@@ -16,15 +16,17 @@ static char dir[64];
 /* Stands in for the table: webhooks are looked at, not sent. */
 int outbox_add(struct dbc *c UNUSED, const struct outbox_message *m, struct err *err UNUSED)
 {
-	assert(world->owed < ARRAY_LEN(world->bodies));
-	snprintf(world->bodies[world->owed++], sizeof(world->bodies[0]), "%.*s", SV(m->body));
+	size_t at = world->owed++ % ARRAY_LEN(world->bodies);
+	snprintf(world->bodies[at], sizeof(world->bodies[0]), "%.*s", SV(m->body));
 	return 1;
 }
 
 int world_deploy(
 	struct dbc *c, const char *runs, int64_t interval_ms, bool auto_start, struct err *err)
 {
-	struct function_code code = { SV_LIT("exports.default = {}"), SV_LIT("export default {}") };
+	struct function_code code = {
+		sv_str(world->js ? world->js : "exports.default = {}"), SV_LIT("export default {}")
+	};
 	struct function f = {
 		.environment_id = world->env,
 		.integration_id = world->integration,
@@ -40,6 +42,7 @@ int world_deploy(
 		.auto_start = auto_start,
 		.sync_type = SV_LIT("full"),
 		.models = SV_LIT("[\"Contact\",\"Company\"]"),
+		.json_schema = sv_str(world->schema),
 		.metadata = SV_LIT("{}"),
 		.attributes = SV_LIT("{}"),
 		.endpoints = SV_LIT("[]"),
@@ -91,13 +94,13 @@ void world_open(struct world *w)
 	char path[96];
 
 	assert_int_equal(master_key_parse(text, &master, &err), 0);
-	*w = (struct world){ .keys = keyring_new(&master) };
+	w->keys = keyring_new(&master);
 	world = w;
 	snprintf(dir, sizeof(dir), "/tmp/tidemark-run-XXXXXX");
 	if (!mkdtemp(dir))
 		fail_msg("no directory for the test");
 	snprintf(path, sizeof(path), "%s/t.db", dir);
-	if (db_open(&(struct db_config){ .path = path }, NULL, &w->db, &err) < 0 ||
+	if (db_open(&(struct db_config){ .path = path }, w->loop, &w->db, &err) < 0 ||
 		db_run(w->db, DB_WRITE, job_fill, w, &err) < 0)
 		fail_msg("%s", err.msg);
 }
@@ -115,7 +118,7 @@ void world_close(struct world *w)
 
 void in_world(db_job_fn *job)
 {
-	struct world w;
+	struct world w = { 0 };
 	struct err err = { 0 };
 
 	world_open(&w);

@@ -21,6 +21,9 @@
 	} while (0)
 
 struct world {
+	struct loop *loop; /* NULL unless set before world_open */
+	const char *js; /* the bundle; a dull one unless set */
+	const char *schema; /* JSON Schema of its models, or NULL */
 	struct keyring *keys;
 	struct db *db;
 	int64_t env, integration, connection, function;
@@ -30,7 +33,8 @@ struct world {
 	size_t owed;
 };
 
-/* One at a time: the outbox of the tests writes into it. */
+/* One at a time: the outbox of the tests writes into it (the last bodies, from the database's
+ * thread). */
 extern struct world *world;
 
 void world_open(struct world *w);

@@ -113,14 +113,15 @@ static const char *death_text(struct runner *c, int64_t status, int signal)
 	return c->death;
 }
 
-/* The run that was executing; when none was, the only one there is. */
+/* The run that was executing. When none was: nobody, unless we had a reason to kill the process of
+ * a single run. */
 static struct runner_run *culprit_of(struct runner *c)
 {
 	uint32_t id = atomic_load(&c->page->run);
 
 	if (id)
 		return child_run(c, id);
-	return c->run_count == 1 ? c->runs : NULL;
+	return c->death_type && c->run_count == 1 ? c->runs : NULL;
 }
 
 static void fail_runs(struct runner *c, const char *why)
