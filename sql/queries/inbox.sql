@@ -1,0 +1,16 @@
+-- Webhooks of providers (src/webhook/inbox.c).
+
+-- Nothing comes back when this event is there already.
+-- name: inbox_store
+INSERT INTO inbox (environment_id, integration_id, dedupe, headers, body, state, received_ms)
+VALUES ($1, $2, $3, $4, $5, 'PENDING', $6)
+ON CONFLICT (dedupe) DO NOTHING RETURNING id;
+
+-- name: inbox_routed
+UPDATE inbox SET state = 'ROUTED' WHERE id = $1;
+
+-- name: inbox_pending
+SELECT id, integration_id, headers, body FROM inbox WHERE state = 'PENDING' ORDER BY id LIMIT $1;
+
+-- name: inbox_prune
+DELETE FROM inbox WHERE state = 'ROUTED' AND received_ms < $1;
