@@ -40,7 +40,7 @@ static struct sv lower(struct arena *a, struct sv s)
 /* A scalar as text: `x-version: 2` and `x-version: "2"` mean the same header. */
 static int scalar_text(struct arena *a, const struct json_t *v, struct sv *ret)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	switch (json_kind(v)) {
 	case JSON_KIND_STRING: *ret = json_sv(v); return 0;
