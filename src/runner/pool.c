@@ -207,6 +207,16 @@ static bool wants_alone(const struct runner_run *r)
 	return r->order->alone || r->deaths >= 2;
 }
 
+/* A process that will soon be replaced gets its successor in time. */
+static void prepare_successor(struct runner *c)
+{
+	struct runner_pool *p = c->pool;
+	int64_t left = p->cfg.recycle_runs - c->runs_total;
+
+	if (left == p->cfg.recycle_runs / 10 && p->count <= p->cfg.processes && !c->alone)
+		spawn_one(p);
+}
+
 static void put_into(struct runner_run *r, struct runner *c)
 {
 	run_unlink(r);
@@ -214,6 +224,7 @@ static void put_into(struct runner_run *r, struct runner *c)
 	c->pool->stats.running++;
 	c->pool->stats.started++;
 	child_start_run(c, r);
+	prepare_successor(c);
 }
 
 /* Fills the processes from the queue. Calls nobody back. */
