@@ -241,13 +241,19 @@ static void hash_function(struct project_fn *f)
 
 int project_compile(struct project *p, struct err *err)
 {
+	size_t wanted = 0;
+
 	for (size_t i = 0; i < p->count; i++) {
 		struct project_fn *f = &p->fns[i];
 		if (!f->wanted)
 			continue;
 		char *path = arena_printf(&p->arena, "%s/%s", p->dir, f->path);
 		TRY(file_read(&p->arena, path, SOURCE_MAX, &f->ts, err));
+		wanted++;
 	}
+	/* Without a file esbuild reads its standard input. */
+	if (wanted == 0)
+		return 0;
 	TRY(esbuild_bundle(p, err));
 	for (size_t i = 0; i < p->count; i++)
 		if (p->fns[i].wanted)
