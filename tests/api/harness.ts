@@ -19,10 +19,13 @@ import { fileURLToPath } from 'node:url';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const binary = process.env['TIDEMARK_BIN'] ?? join(root, 'build', 'test', 'src', 'tidemark');
 
+const atExit: (() => void)[] = [];
+process.on('exit', () => atExit.forEach((what) => what()));
+
 /** A folder that is gone when the test process ends. */
 export function tempDir(): string {
     const dir = mkdtempSync(join(tmpdir(), 'tidemark-'));
-    process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+    atExit.push(() => rmSync(dir, { recursive: true, force: true }));
     return dir;
 }
 
@@ -80,7 +83,7 @@ export class Server {
         this.pid = this.child.pid!;
         const child = this.child;
         const closed = once(child, 'close');
-        process.on('exit', () => child.kill('SIGKILL'));
+        atExit.unshift(() => child.kill('SIGKILL'));
         createInterface(child.stderr!).on('line', (line) => this.log.push(line));
         for await (const line of createInterface(child.stdout!)) {
             const found = line.match(/listening on (http:\S+)/);

@@ -61,7 +61,8 @@ test('a request that was not recorded fails, and a function without a recording 
     const broken = copyDir(join(project, 'github'));
     const source = join(broken, 'syncs', 'releases.ts');
     const text = readFileSync(source, 'utf8');
-    writeFileSync(source, text.replace(/endpoint: ([`'"])/, 'endpoint: $1/not-recorded'));
+    assert.ok(text.includes('        endpoint,'));
+    writeFileSync(source, text.replace('        endpoint,', `        endpoint: '/not-recorded' + endpoint,`));
     const { code, stdout } = await run(binary, ['test', broken]);
     assert.equal(code, 1, stdout);
     assert.match(stdout, /^FAIL\s+\S*releases: ./m);
