@@ -2,21 +2,6 @@
 
 static const uint64_t HIGH_BITS = 0x8080808080808080u;
 
-bool utf8_is_ascii(struct sv s)
-{
-	uint64_t seen = 0;
-	size_t i = 0;
-
-	for (; i + 8 <= s.len; i += 8) {
-		uint64_t eight;
-		memcpy(&eight, s.ptr + i, 8);
-		seen |= eight;
-	}
-	for (; i < s.len; i++)
-		seen |= (unsigned char)s.ptr[i];
-	return (seen & HIGH_BITS) == 0;
-}
-
 /* Length of the run of ASCII at p, copied to out as it goes. */
 static size_t copy_ascii(const unsigned char *p, size_t n, uint16_t *out)
 {

@@ -6,8 +6,6 @@
 
 #include "base/base.h"
 
-bool utf8_is_ascii(struct sv s);
-
 /*
  * Decodes s into out, which has room for s.len units; bytes that are not UTF-8 become U+FFFD, one
  * for each maximal part of a sequence (as in browsers). Returns the number of units written.
