@@ -59,7 +59,7 @@ static int read_json(struct arena *a, const char *name, const char *text, struct
 	if (!text)
 		return 0;
 	if (text[0] == '@')
-		TRY(file_read(a, text + 1, ARGUMENT_MAX, &s, err));
+		TRY(file_load(a, text + 1, ARGUMENT_MAX, &s, err));
 	if (json_parse(s, ret, err) < 0)
 		return err_wrap(err, "--%s", name);
 	return 0;

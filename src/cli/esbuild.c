@@ -159,7 +159,7 @@ static int check_imports(struct project *p, const char *scratch, struct err *err
 	void *it = NULL;
 
 	char *path = arena_printf(&p->arena, "%s/meta.json", scratch);
-	TRY(file_read(&p->arena, path, BUNDLE_MAX, &text, err));
+	TRY(file_load(&p->arena, path, BUNDLE_MAX, &text, err));
 	TRY(json_parse(text, &meta, err));
 	TRY(json_get_obj(meta, "inputs", &inputs, err));
 	while (json_next(inputs, &it, &file, &input)) {
@@ -181,7 +181,7 @@ static int read_bundles(struct project *p, const char *scratch, struct err *err)
 		if (!f->wanted)
 			continue;
 		char *path = arena_printf(&p->arena, "%s/%s.js", scratch, f->file);
-		TRY(file_read(&p->arena, path, BUNDLE_MAX, &f->js, err));
+		TRY(file_load(&p->arena, path, BUNDLE_MAX, &f->js, err));
 	}
 	return 0;
 }

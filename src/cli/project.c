@@ -21,7 +21,7 @@
 
 static const char *const kinds[] = { "syncs", "actions", "on-events", "functions" };
 
-int file_read(struct arena *a, const char *path, size_t max, struct sv *ret, struct err *err)
+int file_load(struct arena *a, const char *path, size_t max, struct sv *ret, struct err *err)
 {
 	struct stat st;
 
@@ -187,7 +187,7 @@ int project_open(const char *dir, struct project *ret, struct err *err)
 		return err_errno(err, errno, "cannot open project folder %s", dir);
 	ret->dir = arena_str(&ret->arena, sv_str(real));
 	char *path = arena_printf(&ret->arena, "%s/index.ts", real);
-	int rc = file_read(&ret->arena, path, SOURCE_MAX, &index, err);
+	int rc = file_load(&ret->arena, path, SOURCE_MAX, &index, err);
 	if (rc == 0) {
 		rc = read_index(ret, index, err);
 	} else if (rc == ERR_NOT_FOUND) {
@@ -248,7 +248,7 @@ int project_compile(struct project *p, struct err *err)
 		if (!f->wanted)
 			continue;
 		char *path = arena_printf(&p->arena, "%s/%s", p->dir, f->path);
-		TRY(file_read(&p->arena, path, SOURCE_MAX, &f->ts, err));
+		TRY(file_load(&p->arena, path, SOURCE_MAX, &f->ts, err));
 		wanted++;
 	}
 	/* Without a file esbuild reads its standard input. */

@@ -49,5 +49,5 @@ int project_compile(struct project *p, struct err *err) MUST_CHECK;
 int project_inspect(struct project *p, bool all_must, struct err *err) MUST_CHECK;
 
 /* A whole file into the arena; ERR_NOT_FOUND, ERR_LIMIT over max. */
-int file_read(struct arena *a, const char *path, size_t max, struct sv *ret, struct err *err)
+int file_load(struct arena *a, const char *path, size_t max, struct sv *ret, struct err *err)
 	MUST_CHECK;

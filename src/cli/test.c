@@ -137,7 +137,7 @@ static int load(struct suite *s, struct test *t, struct err *err)
 	struct recording rec;
 	struct sv text;
 
-	TRY(file_read(&a, t->path, RECORDING_MAX, &text, err));
+	TRY(file_load(&a, t->path, RECORDING_MAX, &text, err));
 	TRY(recording_parse(text, &rec, err));
 	replay_init(&t->replay, t->fn,
 		provider_find(s->providers, sv_str(t->fn->integration)), &rec);
