@@ -217,7 +217,7 @@ static const char *refusal(const struct loaded *l)
 	if (l->connection_gone)
 		return "the connection was deleted";
 	if (!l->run.function_id)
-		return "the function is not deployed any more";
+		return "the function is not deployed";
 	if (!l->enabled)
 		return "the function is disabled";
 	if (l->fence >= STARTS_MAX)

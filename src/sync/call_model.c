@@ -9,6 +9,9 @@
 #include "model/sync.h"
 #include "sync/call.h"
 
+/* Actions that trigger actions end somewhere: runs in flight, as a multiple of the usual limit. */
+enum { ACTIONS_DEEP = 8 };
+
 /* Which connection a call is about: the run's, unless it names another of the environment. */
 struct target {
 	struct sv integration, connection_id;
@@ -305,12 +308,93 @@ int call_env_vars(struct call *c, struct err *err UNUSED)
 
 /* Other functions. */
 
+/* An action is a run of its own, whose output is the answer. */
+struct action_call {
+	int64_t connection;
+	struct runs_reply reply;
+};
+
+static void action_free(struct call *c)
+{
+	struct action_call *a = c->state;
+
+	mem_free((char *)a->reply.output.ptr);
+	mem_free((char *)a->reply.error.ptr);
+}
+
+/* As POST /action/trigger would have answered. */
+static void refuse_action(struct call *c, struct sv error)
+{
+	own(json_unref) struct json_t *v = NULL;
+	struct sv type = SV_LIT("action_failure"), message = SV_LIT("the action failed");
+	int64_t status = 500;
+
+	if (error.len && json_parse(error, &v, NULL) == 0) {
+		json_opt_str(v, "type", &type, NULL);
+		json_opt_str(v, "message", &message, NULL);
+		json_opt_int(v, "status", &status, NULL);
+	}
+	call_refuse(c, "control", arena_str(&c->arena, type), arena_str(&c->arena, message),
+		(int)status);
+	struct json_t *payload = json_member(v, SV_LIT("payload"));
+	if (payload)
+		json_set(json_member(c->reply, SV_LIT("error")), SV_LIT("payload"),
+			json_clone(payload));
+}
+
+static void action_done(void *ctx, const struct err *err)
+{
+	struct call *c = ctx;
+	struct action_call *a = c->state;
+
+	if (err->code == ERR_OK && a->reply.ok)
+		c->raw = a->reply.output.ptr ? a->reply.output : SV_LIT("null");
+	else if (err->code == ERR_OK)
+		refuse_action(c, a->reply.error);
+	call_end(c, err);
+}
+
+static int job_find_target(struct dbc *db, void *arg, struct err *err)
+{
+	struct call *c = arg;
+	struct connection conn;
+
+	int rc = find_connection(db, c, &conn, err);
+	if (rc > 0)
+		((struct action_call *)c->state)->connection = conn.id;
+	return rc < 0 ? rc : 0;
+}
+
+static void target_found(struct call *c, const struct err *err)
+{
+	struct action_call *a = c->state;
+	struct run_new n = {
+		.kind = RUN_ACTION,
+		.environment_id = c->fl->run.environment_id,
+		.connection = a->connection,
+		.name = text_or(c, "name", SV_LIT("")),
+		.input = c->body.len ? c->body : SV_NULL,
+	};
+
+	if (err->code != ERR_OK || !a->connection) {
+		call_end(c, err);
+		return;
+	}
+	c->op = (struct op){ .done = action_done, .ctx = c };
+	runs_execute(c->fl->runs, &n, &a->reply, &c->op);
+}
+
 int call_trigger_action(struct call *c, struct err *err UNUSED)
 {
-	call_refuse(c, "control", "not_supported", "triggerAction is not supported by this version",
-		501);
-	call_end(c, NULL);
-	return 0;
+	if (c->fl->runs->count > ACTIONS_DEEP * c->fl->runs->cfg.limit) {
+		refuse(c, "too_many_runs", 503, "too many runs are in flight");
+		call_end(c, NULL);
+		return 0;
+	}
+	c->state = ARENA_NEW(&c->arena, struct action_call);
+	c->free = action_free;
+	c->after = target_found;
+	return call_job(c, DB_READ, job_find_target);
 }
 
 static int reply_success(struct call *c)

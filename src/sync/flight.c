@@ -477,7 +477,7 @@ static void ended(struct flow *f)
 	mem_free(fl);
 }
 
-void flight_start(struct runs *r, int64_t id, struct runs_reply *reply, struct op *waiter)
+struct flight *flight_start(struct runs *r, int64_t id, struct runs_reply *reply, struct op *waiter)
 {
 	struct flight *fl = NEW(struct flight);
 
@@ -495,6 +495,7 @@ void flight_start(struct runs *r, int64_t id, struct runs_reply *reply, struct o
 	r->stats.started++;
 	flow_init(&fl->flow, r->eng->loop, steps, ended);
 	flow_start(&fl->flow, BEGIN);
+	return fl; /* begin waits for the database: it cannot have ended */
 }
 
 void flight_abort(struct flight *fl, const char *code)

@@ -47,6 +47,10 @@ struct runs {
 	bool leasing;
 	struct timer lease;
 
+	struct op prune_op;
+	bool pruning;
+	struct timer prune;
+
 	bool draining;
 	struct timer grace;
 	struct op *drained;
@@ -105,7 +109,8 @@ struct flight {
 	struct op *waiter;
 };
 
-void flight_start(struct runs *r, int64_t id, struct runs_reply *reply, struct op *waiter);
+struct flight *flight_start(
+	struct runs *r, int64_t id, struct runs_reply *reply, struct op *waiter);
 /* Ends it early: cancelled by a user, or given back. Nothing is written after `fenced`. */
 void flight_abort(struct flight *fl, const char *code);
 

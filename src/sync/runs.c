@@ -8,7 +8,14 @@
 #include "sched/ticker.h"
 #include "sync/flight.h"
 
-enum { LIMIT = 128, LEASE_TICK_MS = 10000, BLIND_RETRY_MS = 1000 };
+enum {
+	LIMIT = 128,
+	LEASE_TICK_MS = 10000,
+	BLIND_RETRY_MS = 1000,
+	PRUNE_TICK_MS = 60000,
+	PRUNE_STEP = 1000,
+};
+#define KEEP_MS INT64_C(2678400000) /* 31 days */
 
 static unsigned room(const struct runs *r)
 {
@@ -207,11 +214,42 @@ void runs_free(struct runs *r)
 		return;
 	assert(r->count == 0);
 	timer_stop(r->eng->loop, &r->lease);
+	timer_stop(r->eng->loop, &r->prune);
 	timer_stop(r->eng->loop, &r->grace);
 	sched_free(take(r->eng->sched));
 	arena_done(&r->claim_arena);
 	arena_done(&r->fenced_arena);
 	mem_free(r);
+}
+
+/* Runs that ended long ago are forgotten, some at a time. */
+
+static int job_prune(struct dbc *c, void *arg UNUSED, struct err *err)
+{
+	int64_t deleted;
+
+	return run_prune(c, clock_now_ms() - KEEP_MS, PRUNE_STEP, &deleted, err);
+}
+
+static void pruned(void *ctx, const struct err *err)
+{
+	struct runs *r = ctx;
+
+	r->pruning = false;
+	if (err->code != ERR_OK)
+		log_error(NULL, "cannot forget old runs", LOG_ERR(err));
+}
+
+static void prune_tick(struct timer *t)
+{
+	struct runs *r = container_of(t, struct runs, prune);
+
+	timer_start(r->eng->loop, &r->prune, PRUNE_TICK_MS, prune_tick);
+	if (r->pruning)
+		return;
+	r->pruning = true;
+	r->prune_op = (struct op){ .done = pruned, .ctx = r };
+	db_submit(r->eng->db, DB_WRITE, &r->prune_op, job_prune, NULL);
 }
 
 static int job_recover(struct dbc *c, void *arg, struct err *err)
@@ -229,6 +267,7 @@ static void recovered(void *ctx, const struct err *err)
 	if (err->code != ERR_OK)
 		log_error(NULL, "cannot take over former runs", LOG_ERR(err));
 	sched_wake(r->eng->sched);
+	timer_start(r->eng->loop, &r->prune, PRUNE_TICK_MS, prune_tick);
 	if (r->cfg.shared)
 		timer_start(r->eng->loop, &r->lease, LEASE_TICK_MS, lease_tick);
 }
@@ -262,6 +301,7 @@ void runs_drain(struct runs *r, int64_t grace_ms, struct op *op)
 	r->drained = op;
 	sched_stop(r->eng->sched);
 	timer_stop(r->eng->loop, &r->lease);
+	timer_stop(r->eng->loop, &r->prune);
 	timer_start(r->eng->loop, &r->grace, r->count ? grace_ms : 0, patience_ends);
 }
 
@@ -289,14 +329,22 @@ static int job_create(struct dbc *c, void *arg, struct err *err)
 	return run_create(c, &x->what, &x->id, err);
 }
 
+/* Whoever waits asks for an early end: the run is aborted, and its end still comes. */
+static void flight_cancelled(struct op *op)
+{
+	flight_abort(op->impl, "script_aborted");
+}
+
 static void created(void *ctx, const struct err *err)
 {
 	struct execution *x = ctx;
 
-	if (err->code == ERR_OK)
-		flight_start(x->runs, x->id, x->reply, x->waiter);
-	else
+	if (err->code == ERR_OK) {
+		x->waiter->impl = flight_start(x->runs, x->id, x->reply, x->waiter);
+		x->waiter->cancel = flight_cancelled;
+	} else {
 		op_complete(x->waiter, err);
+	}
 	arena_done(&x->arena);
 	mem_free(x);
 }

@@ -2,7 +2,7 @@
  * Runs from due to done with the real runner (its path is the argument) and a real database; only
  * the providers' answers and the outbox are scripted.
  */
-#include "base/log.h"
+#include "base/fault.h"
 #include "crypto/keyring.h"
 #include "http/client.h"
 #include "model/oplog.h"
@@ -312,6 +312,138 @@ static void lost_run_resumes(void **state UNUSED)
 	rig_close(&r);
 }
 
+static int job_trigger_empty(struct dbc *c, void *arg UNUSED, struct err *err)
+{
+	struct sync s;
+
+	TRY(world_sync(c, &s, err));
+	return sync_trigger(c, &s, true, true, err);
+}
+
+static void empty_cache_begins_with_nothing(void **state UNUSED)
+{
+	struct rig r = { 0 };
+
+	one_run(&r, SYNC("const seen = [];"
+			 "for await (const rec of nango.listRecords('Contact')) seen.push(rec.id);"
+			 "if (seen.length) throw new Error('left: ' + seen);"
+			 "await nango.batchSave([{id: 'a'}], 'Contact');"));
+	job(&r, job_trigger_empty);
+	sync_after_control(&r.eng);
+	run_out(&r, 2);
+	struct runs_stats st;
+	runs_stats(r.eng.runs, &st);
+	assert_int_equal(st.succeeded, 2);
+	rig_close(&r);
+}
+
+static int two_contacts(struct dbc *c, void *arg, struct err *err)
+{
+	struct rig *r = arg;
+	struct records_of of = { r->eng.keys, r->world.env, r->world.connection,
+		SV_LIT("Contact") };
+	int64_t n;
+
+	TRY(records_count(c, &of, &n, err));
+	CHECK(n == 2);
+	return 0;
+}
+
+static void writes_nobody_awaits_are_written(void **state UNUSED)
+{
+	struct rig r = { 0 };
+
+	one_run(&r, SYNC("nango.batchSave([{id: 'a'}], 'Contact');"
+			 "nango.batchSave([{id: 'b'}], 'Contact');"));
+	job(&r, two_contacts);
+	assert_non_null(strstr(r.world.bodies[0], "\"added\":2"));
+	rig_close(&r);
+}
+
+static int webhook_run(struct dbc *c, void *arg, struct err *err)
+{
+	struct rig *r = arg;
+	struct sync s;
+	int64_t id;
+
+	TRY(world_sync(c, &s, err));
+	struct run_new n = {
+		.kind = RUN_WEBHOOK,
+		.environment_id = r->world.env,
+		.connection = r->world.connection,
+		.sync_id = sv_str(s.id),
+		.name = sv_str(s.name),
+		.input = SV_LIT("{\"id\":\"w\"}"),
+	};
+	return run_create(c, &n, &id, err);
+}
+
+static void webhook_runs_get_their_payload(void **state UNUSED)
+{
+	struct rig r = { 0 };
+
+	one_run(&r,
+		"exports.default = { type: 'sync', exec: async () => {}, onWebhook: async (nango, "
+		"body) => { await nango.batchSave([body], 'Contact'); } };");
+	r.world.owed = 0;
+	job(&r, webhook_run);
+	sync_after_control(&r.eng);
+	run_out(&r, 2);
+	assert_non_null(strstr(r.world.bodies[0], "\"syncType\":\"WEBHOOK\""));
+	assert_non_null(strstr(r.world.bodies[0], "\"added\":1"));
+	rig_close(&r);
+}
+
+static void unknown_actions_are_refused(void **state UNUSED)
+{
+	struct rig r = { 0 };
+
+	one_run(&r, SYNC("try { await nango.triggerAction('crm', 'c-1', 'nothing', {}); }"
+			 "catch (e) { throw new Error(JSON.stringify(e.response.data)); }"));
+	assert_non_null(strstr(r.world.bodies[0], "is not deployed"));
+	rig_close(&r);
+}
+
+#ifdef TIDEMARK_TEST_HOOKS
+static int nothing_stored(struct dbc *c, void *arg, struct err *err)
+{
+	struct rig *r = arg;
+	struct records_of of = { r->eng.keys, r->world.env, r->world.connection,
+		SV_LIT("Contact") };
+	int64_t n;
+
+	TRY(records_count(c, &of, &n, err));
+	CHECK(n == 0);
+	return 0;
+}
+
+static void a_batch_that_fails_leaves_nothing(void **state UNUSED)
+{
+	struct rig r = { 0 };
+
+	fault_set("sync.batch:1");
+	one_run(&r, SYNC("await nango.batchSave([{id: 'a'}], 'Contact');"));
+	assert_true(fault_fired());
+	fault_set(NULL);
+	job(&r, nothing_stored);
+	assert_non_null(strstr(r.world.bodies[0], "\"success\":false"));
+	rig_close(&r);
+}
+
+static void an_end_that_fails_is_tried_again(void **state UNUSED)
+{
+	struct rig r = { 0 };
+
+	fault_set("run.finish:1");
+	one_run(&r, SYNC("await nango.batchSave([{id: 'a'}, {id: 'b'}], 'Contact');"));
+	assert_true(fault_fired());
+	fault_set(NULL);
+	job(&r, two_records);
+	assert_non_null(strstr(r.world.bodies[(r.world.owed - 2) % 8], "\"added\":2"));
+	rig_close(&r);
+}
+#endif
+
 static int job_pause(struct dbc *c, void *arg UNUSED, struct err *err)
 {
 	struct sync s;
@@ -445,6 +577,14 @@ int main(int argc, char **argv)
 		cmocka_unit_test(undeclared_model_is_refused),
 		cmocka_unit_test(endless_loop_is_ended),
 		cmocka_unit_test(lost_run_resumes),
+		cmocka_unit_test(empty_cache_begins_with_nothing),
+		cmocka_unit_test(writes_nobody_awaits_are_written),
+		cmocka_unit_test(webhook_runs_get_their_payload),
+		cmocka_unit_test(unknown_actions_are_refused),
+#ifdef TIDEMARK_TEST_HOOKS
+		cmocka_unit_test(a_batch_that_fails_leaves_nothing),
+		cmocka_unit_test(an_end_that_fails_is_tried_again),
+#endif
 		cmocka_unit_test(pause_aborts_at_once),
 		cmocka_unit_test(drain_leaves_runs_resumable),
 	};
