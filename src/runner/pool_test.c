@@ -24,7 +24,8 @@ struct probe {
 	struct bench *b;
 	unsigned done, lost, calls, logs;
 	bool ok;
-	char output[512], type[64], message[256], last_log[200];
+	int64_t processes; /* when it was done */
+	char output[512], type[64], message[256], stack[256], last_log[200];
 };
 
 static char exe[4096];
@@ -64,11 +65,17 @@ static void on_done(struct runner_run *r, const struct runner_result *res)
 {
 	struct probe *p = container_of(r, struct probe, run);
 
+	struct runner_pool_stats st;
+
+	runner_pool_stats(p->b->pool, &st);
+	p->processes = st.processes;
 	p->done++;
 	p->ok = res->ok;
 	copy(p->output, sizeof(p->output), res->output);
 	copy(p->type, sizeof(p->type), json_sv(json_member(res->error, SV_LIT("type"))));
 	copy(p->message, sizeof(p->message), json_sv(json_find(res->error, SV_LIT("message"))));
+	copy(p->stack, sizeof(p->stack),
+		json_sv(json_find(res->error, SV_LIT("payload.stacktrace[1]"))));
 	over(p);
 }
 
@@ -106,7 +113,10 @@ static void start_in(struct bench *b, struct probe *p, const char *what, int64_t
 	struct runner_spec spec = {
 		.fn = "abc",
 		.file = "crm/a",
-		.js = SV_LIT("code();"),
+		/* The map says that all of it is line 1 of ../src/a.ts. */
+		.js = SV_LIT("code();\n//# sourceMappingURL=data:application/json;base64,"
+			     "eyJ2ZXJzaW9uIjozLCJzb3VyY2VzIjpbIi4uL3NyYy9hLnRzIl0sIm5hbWVzIjpbXSwi"
+			     "bWFwcGluZ3MiOiJBQUFBIn0="),
 		.environment = env,
 		.start = head,
 		.input = sv_str(what),
@@ -178,6 +188,7 @@ static void failure_is_reported(void **state UNUSED)
 	run_all(&b);
 	assert_false(p.ok);
 	assert_string_equal(p.type, "script_internal_error");
+	assert_non_null(strstr(p.stack, "at f (src/a.ts:1:"));
 	close_bench(&b);
 }
 
@@ -297,7 +308,6 @@ static void two_deaths_make_it_run_alone(void **state UNUSED)
 {
 	struct bench b;
 	struct probe good = { 0 }, other = { 0 };
-	struct runner_pool_stats st;
 
 	open_bench(&b, (struct runner_pool_config){ .processes = 1 });
 	start(&b, &other, "wait");
@@ -305,8 +315,7 @@ static void two_deaths_make_it_run_alone(void **state UNUSED)
 	start(&b, &good, "ok");
 	b.left = 1;
 	run_all(&b);
-	runner_pool_stats(b.pool, &st);
-	assert_int_equal(st.processes, 2);
+	assert_int_equal(good.processes, 2);
 	runner_drop(&other.run);
 	close_bench(&b);
 }
