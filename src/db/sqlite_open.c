@@ -207,17 +207,47 @@ void sqlite_store_close(void *store)
 	mem_free(s);
 }
 
+/* Not all of it is sealed: nobody else may read it. The log files get the mode of this one. */
+static int file_make(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open %s (check the data directory)", path);
+	close(fd);
+	return 0;
+}
+
+static int open_owned(struct sqlite_store *s, sqlite3 **ret, struct err *err)
+{
+	TRY(lock_take(s, err));
+	TRY(file_make(s->path, err));
+	TRY(sqlite_file_open(s->path, DB_WRITE, ret, err));
+	return migrate(*ret, s->path, err);
+}
+
+/* Beside a server that may be running: nothing is locked, and nothing changed. */
+static int open_shared(struct sqlite_store *s, sqlite3 **ret, struct err *err)
+{
+	int64_t version;
+
+	s->lock_fd = -1;
+	TRY(sqlite_file_open(s->path, DB_READ, ret, err));
+	TRY(pragma_read(*ret, "PRAGMA user_version", &version, err));
+	if (version != migration_count)
+		return err_set(err, ERR_CONFLICT,
+			"%s has schema %lld, this program needs %d (use the tidemark that serves it)",
+			s->path, (long long)version, migration_count);
+	return 0;
+}
+
 int sqlite_store_open(const struct db_config *cfg, void **ret_store, struct err *err)
 {
 	struct sqlite_store *s = NEW(struct sqlite_store);
 	sqlite3 *db = NULL;
 
 	s->path = mem_strdup(cfg->path);
-	int rc = lock_take(s, err);
-	if (rc == 0)
-		rc = sqlite_file_open(s->path, DB_WRITE, &db, err);
-	if (rc == 0)
-		rc = migrate(db, s->path, err);
+	int rc = cfg->shared ? open_shared(s, &db, err) : open_owned(s, &db, err);
 	sqlite3_close_v2(db);
 	if (rc < 0)
 		sqlite_store_close(s);
