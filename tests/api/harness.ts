@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { after } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -21,6 +22,10 @@ export const binary = process.env['TIDEMARK_BIN'] ?? join(root, 'build', 'test',
 
 const atExit: (() => void)[] = [];
 process.on('exit', () => atExit.forEach((what) => what()));
+
+/** Every server of this process: what a failed test leaves running must not keep the process alive. */
+const servers = new Set<ChildProcess>();
+after(() => servers.forEach((child) => child.kill('SIGKILL')));
 
 /** A folder that is gone when the test process ends. */
 export function tempDir(): string {
@@ -83,6 +88,7 @@ export class Server {
         this.pid = this.child.pid!;
         const child = this.child;
         const closed = once(child, 'close');
+        servers.add(child);
         atExit.unshift(() => child.kill('SIGKILL'));
         createInterface(child.stderr!).on('line', (line) => this.log.push(line));
         for await (const line of createInterface(child.stdout!)) {
