@@ -53,6 +53,9 @@ UPDATE runs SET owner = NULL, not_before_ms = $3 WHERE id = $1 AND owner = $2;
 -- name: run_emptied
 UPDATE runs SET empty_cache = 0 WHERE id = $1;
 
+-- name: run_open_of_connection
+SELECT id FROM runs WHERE (status = 'QUEUED' OR status = 'RUNNING') AND connection_id = $1;
+
 -- name: run_oldest
 SELECT COALESCE(MIN(id), 0) FROM runs
 WHERE (status = 'QUEUED' OR status = 'RUNNING') AND connection_id = $1 AND id <> $2;

@@ -134,6 +134,10 @@ int run_finish(struct dbc *c, struct run_end *end, struct err *err) MUST_CHECK;
 int run_cancel(
 	struct dbc *c, int64_t id, const char *reason, bool notify, struct err *err) MUST_CHECK;
 
+/* All of a connection that goes, of whatever kind. */
+int run_cancel_of_connection(
+	struct dbc *c, int64_t connection, const char *reason, struct err *err) MUST_CHECK;
+
 /* The owner's runs that were cancelled since the last call. */
 int run_cancelled(struct dbc *c, struct sv owner, struct arena *a, int64_t **ret_ids,
 	size_t *ret_count, struct err *err) MUST_CHECK;

@@ -205,6 +205,18 @@ static void read_id(struct rows *r, struct arena *a UNUSED, void *ret)
 	*(int64_t *)ret = row_i64(r, 0);
 }
 
+int run_cancel_of_connection(struct dbc *c, int64_t connection, const char *reason, struct err *err)
+{
+	int64_t *ids;
+	size_t count;
+
+	TRY(rows_collect(c, Q_RUN_OPEN_OF_CONNECTION, ARGS(arg_i64(connection)), db_arena(c),
+		sizeof(*ids), read_id, (void **)&ids, &count, err));
+	for (size_t i = 0; i < count; i++)
+		TRY(run_cancel(c, ids[i], reason, false, err));
+	return 0;
+}
+
 int run_cancelled(struct dbc *c, struct sv owner, struct arena *a, int64_t **ret_ids,
 	size_t *ret_count, struct err *err)
 {

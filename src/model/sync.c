@@ -202,7 +202,7 @@ int sync_delete_of_connection(struct dbc *c, int64_t connection, struct err *err
 	TRY(sync_select(c, 0, connection, NULL, 0, db_arena(c), &syncs, &count, err));
 	for (size_t i = 0; i < count; i++)
 		TRY(end_sync(c, &syncs[i], "the connection was deleted", err));
-	return 0;
+	return run_cancel_of_connection(c, connection, "the connection was deleted", err);
 }
 
 int sync_delete_of_function(struct dbc *c, int64_t integration_id, struct sv name, struct err *err)

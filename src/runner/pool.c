@@ -409,6 +409,11 @@ void runner_drop(struct runner_run *r)
 	forget(r);
 }
 
+unsigned runner_pool_capacity(const struct runner_pool *p)
+{
+	return p->cfg.processes * p->cfg.runs_each;
+}
+
 void runner_pool_stats(const struct runner_pool *p, struct runner_pool_stats *ret)
 {
 	*ret = p->stats;

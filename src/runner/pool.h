@@ -121,6 +121,9 @@ void runner_abort(struct runner_run *r, const char *code);
 /* Forgets the run without any further callback; its process is told to abort it. */
 void runner_drop(struct runner_run *r);
 
+/* Runs that can execute at once. */
+unsigned runner_pool_capacity(const struct runner_pool *p);
+
 struct runner_pool_stats {
 	int64_t processes, running, queued, started, deaths;
 };

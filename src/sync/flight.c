@@ -173,6 +173,8 @@ static int step_empty(struct flow *f)
 
 	if (went_wrong(fl))
 		return FINISH;
+	if (fl->emptied)
+		flight_log(fl, "info", "log", SV_LIT("Cleared the cache of every model"), SV_NULL);
 	if (!fl->run.empty_cache || fl->emptied || !json_len(fl->models))
 		return RUN;
 	submit(fl, DB_WRITE, job_empty);

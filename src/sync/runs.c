@@ -9,7 +9,6 @@
 #include "sync/flight.h"
 
 enum {
-	LIMIT = 128,
 	LEASE_TICK_MS = 10000,
 	BLIND_RETRY_MS = 1000,
 	PRUNE_TICK_MS = 60000,
@@ -202,7 +201,7 @@ struct runs *runs_new(struct engine *e, const struct runs_config *cfg)
 
 	r->eng = e;
 	r->cfg = *cfg;
-	r->cfg.limit = cfg->limit ? cfg->limit : LIMIT;
+	r->cfg.limit = cfg->limit ? cfg->limit : runner_pool_capacity(e->runners);
 	memcpy(r->owner, uuid_format(uuid_v4(), owner), sizeof(owner));
 	e->sched = sched_new(e->loop, look, r);
 	return r;

@@ -13,7 +13,7 @@
 struct op;
 
 struct runs_config {
-	unsigned limit; /* runs in flight at once; 0 = 128 */
+	unsigned limit; /* runs in flight at once; 0 = what the runners can execute */
 	int64_t retries; /* of infrastructure failures within a period; < 0 = none, 0 = 1 */
 	bool shared; /* other nodes use the same database */
 };
