@@ -236,7 +236,8 @@ static int open_shared(struct sqlite_store *s, sqlite3 **ret, struct err *err)
 	TRY(pragma_read(*ret, "PRAGMA user_version", &version, err));
 	if (version != migration_count)
 		return err_set(err, ERR_CONFLICT,
-			"%s has schema %lld, this program needs %d (use the tidemark that serves it)",
+			"%s has schema %lld, this program needs %d (use the tidemark that serves "
+			"it)",
 			s->path, (long long)version, migration_count);
 	return 0;
 }
