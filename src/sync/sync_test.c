@@ -560,6 +560,23 @@ static void measure(void)
 	rig_close(&r);
 }
 
+static void measure_batches(void)
+{
+	struct rig r = { 0 };
+
+	int64_t cpu = clock_cpu_us(), wall = clock_mono_us();
+	one_run(&r, SYNC("const pad = 'x'.repeat(380);"
+			 "for (let b = 0; b < 100; b++) {"
+			 "const all = [];"
+			 "for (let i = 0; i < 1000; i++) all.push({ id: `${b}-${i}`, name: 'n' + "
+			 "i, pad });"
+			 "await nango.batchSave(all, 'Contact'); }"));
+	double s = (double)(clock_mono_us() - wall) / 1e6;
+	printf("batch_save.rate %.0f records/s\nbatch_save.server_cpu %.2f us/record\n", 1e5 / s,
+		(double)(clock_cpu_us() - cpu) / 1e5);
+	rig_close(&r);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
@@ -567,6 +584,7 @@ int main(int argc, char **argv)
 	runner_exe = argv[1];
 	if (argc > 2) {
 		measure();
+		measure_batches();
 		return 0;
 	}
 	const struct CMUnitTest tests[] = {
