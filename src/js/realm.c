@@ -1,6 +1,7 @@
 #include "js/realm.h"
 
 #include "base/mem.h"
+#include "js/memory.h"
 #include "js/native.h"
 #include "js/value.h"
 
@@ -115,6 +116,8 @@ static int realm_new(struct host *h, int64_t env, bool own, struct realm **ret, 
 		r->ctx, r->entries[ENTRY_unhandled], &exception);
 	r->next = h->realms;
 	h->realms = r;
+	/* What the realm takes is no run's doing. */
+	h->entry.resident = memory_resident(h->statm);
 	*ret = r;
 	return 0;
 }
