@@ -5,7 +5,7 @@
  *
  * Writes prelude.js and, to link it into the binary, prelude.S.
  *
- * zod is changed on the way (why: docs/prelude.md): a realm is shared by many runs and frozen after
+ * zod is changed on the way (why: js/README.md): a realm is shared by many runs and frozen after
  * the prelude, so zod may keep no state that a run can reach. Each change names the text that it
  * replaces and how often it occurs, so that an upgrade of zod fails here and not in production.
  */

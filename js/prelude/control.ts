@@ -52,6 +52,16 @@ export function connectionMethods(run: Run) {
 	const kept = new Kept<Bag>(CONNECTION_MS);
 	const { props } = run.head;
 
+	function fetchConnection(providerConfigKey: string, connectionId: string, options: Bag = {}) {
+		const args = {
+			providerConfigKey,
+			connectionId,
+			refreshToken: Boolean(options?.refreshToken),
+			forceRefresh: Boolean(options?.forceRefresh || options?.refreshGithubAppJwtToken),
+		};
+		return run.call('connection_get', args, () => bodyJson() as Bag);
+	}
+
 	async function getConnection(providerConfigKey?: string, connectionId?: string, options: Bag = {}) {
 		run.check();
 		const integration = providerConfigKey ?? props.providerConfigKey;
@@ -61,13 +71,7 @@ export function connectionMethods(run: Run) {
 		const old = fresh ? undefined : kept.get(key);
 		if (old)
 			return old;
-		const args = {
-			providerConfigKey: integration,
-			connectionId: connection,
-			refreshToken: Boolean(options?.refreshToken),
-			forceRefresh: Boolean(options?.forceRefresh || options?.refreshGithubAppJwtToken),
-		};
-		return kept.set(key, await run.call('connection_get', args, () => bodyJson() as Bag));
+		return kept.set(key, await fetchConnection(integration, connection, options));
 	}
 
 	const forget = () => kept.delete(JSON.stringify([props.providerConfigKey, props.connectionId]));
@@ -93,7 +97,7 @@ export function connectionMethods(run: Run) {
 		setFieldMapping: setMetadata,
 		updateMetadata: writeMetadata('metadata_update'),
 		getFieldMapping: async () => ((await getMetadata()) as Bag)?.fieldMapping ?? {},
-		getToken: async () => tokenOf(await getConnection(undefined, undefined, { forceRefresh: false })),
+		getToken: async () => tokenOf(await fetchConnection(props.providerConfigKey, props.connectionId)),
 	};
 }
 

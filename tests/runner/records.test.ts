@@ -86,7 +86,7 @@ test('connection and integration are kept for a while, metadata drops them', asy
 		},
 	});
 	assert.deepEqual(said(logs), [true, { f: 1 }, 201, { metadata: { z: 1 } }, 't', 'https://w', [{ name: 'A', value: 'b' }]]);
-	assert.deepEqual(calls.map((c) => c.m), ['connection_get', 'metadata_set', 'connection_get', 'connection_get', 'integration_get', 'env_vars']);
+	assert.deepEqual(calls.map((c) => c.m), ['connection_get', 'metadata_set', 'connection_get', 'connection_get', 'integration_get', 'connection_get', 'env_vars']);
 });
 
 test('log levels, thresholds, shapes, and console', async () => {
