@@ -45,7 +45,7 @@ static void end_page(struct jw *w, int64_t count, int64_t limit, int64_t last)
 	jw_end(w);
 	jw_key(w, "next_cursor");
 	if (count == limit) {
-		own_in(buf_done) struct buf b;
+		own_in(buf_done) struct buf b = { 0 };
 		buf_init(&b, 32);
 		buf_i64(&b, last);
 		jw_str(w, buf_sv(&b));

@@ -114,7 +114,7 @@ static void test_keyring(void **state)
 	own(keyring_free) struct keyring *again = keyring_new(&m);
 	own(keyring_free) struct keyring *wrong = keyring_new(&other);
 	unsigned char w1[KEY_WRAPPED_SIZE], w2[KEY_WRAPPED_SIZE], w3[KEY_WRAPPED_SIZE];
-	own_in(buf_done) struct buf sealed, plain;
+	own_in(buf_done) struct buf sealed = { 0 }, plain = { 0 };
 	struct err err;
 
 	(void)state;

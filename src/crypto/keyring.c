@@ -62,7 +62,7 @@ static int key_file_make(const char *path, struct err *err)
 
 int master_key_file(const char *path, struct master_key *ret, struct err *err)
 {
-	own_in(buf_done) struct buf text;
+	own_in(buf_done) struct buf text = { 0 };
 
 	buf_init(&text, 1 << 17);
 	int rc = file_read(path, &text, err);

@@ -24,9 +24,8 @@ int outbox_add(struct dbc *c UNUSED, const struct outbox_message *m, struct err 
 int world_deploy(
 	struct dbc *c, const char *runs, int64_t interval_ms, bool auto_start, struct err *err)
 {
-	struct function_code code = {
-		sv_str(world->js ? world->js : "exports.default = {}"), SV_LIT("export default {}")
-	};
+	struct function_code code = { sv_str(world->js ? world->js : "exports.default = {}"),
+		SV_LIT("export default {}") };
 	struct function f = {
 		.environment_id = world->env,
 		.integration_id = world->integration,

@@ -52,7 +52,7 @@ static int merge_json(const struct proxy_vars *v, const struct proxy_request *re
 	const struct json_t *extra, struct sv *ret, struct err *err)
 {
 	own(json_unref) struct json_t *json = NULL;
-	own_in(buf_done) struct buf out;
+	own_in(buf_done) struct buf out = { 0 };
 	struct json_t *val;
 	struct sv key;
 	void *it = NULL;
@@ -98,7 +98,7 @@ static void add_fields(const struct json_t *v, const char *name, struct buf *out
 static int merge_form(const struct proxy_vars *v, const struct proxy_request *req,
 	const struct json_t *extra, struct sv *ret, struct err *err)
 {
-	own_in(buf_done) struct buf out;
+	own_in(buf_done) struct buf out = { 0 };
 
 	buf_init(&out, BODY_MAX);
 	buf_sv_add(&out, req->body);

@@ -47,7 +47,7 @@ static struct sv basic(const struct proxy_vars *v)
 	const struct json_t *c = v->target->credentials.json;
 	struct sv user = json_sv(json_member(c, SV_LIT("username")));
 	struct sv password = json_sv(json_member(c, SV_LIT("password")));
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 64 * 1024);
 	const char *pair = arena_printf(v->arena, "%.*s:%.*s", SV(user), SV(password));

@@ -33,7 +33,7 @@ static bool listed(const char *const *names, size_t count, struct sv name)
 
 static void add_secret(struct redactor *r, struct sv s)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	if (s.len < SECRET_MIN || r->count + 2 > SECRETS_MAX)
 		return;
@@ -73,7 +73,7 @@ void redactor_init(struct redactor *r, const struct proxy_target *t, struct aren
 
 static struct sv replace(struct arena *a, struct sv text, struct sv secret)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 	ptrdiff_t at = sv_find(text, secret);
 
 	if (at < 0)

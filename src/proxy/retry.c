@@ -149,7 +149,7 @@ static bool posix_pattern(struct sv js, struct buf *out)
 /* The first group of the pattern in text. */
 static bool match_group(struct sv pattern, const char *text, struct sv *ret)
 {
-	own_in(buf_done) struct buf posix;
+	own_in(buf_done) struct buf posix = { 0 };
 	regex_t re;
 	regmatch_t m[2];
 

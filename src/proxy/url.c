@@ -77,7 +77,7 @@ static CURLUcode reparse(const char *text, char **ret)
 
 int url_normalise(struct sv text, struct arena *a, struct sv *ret, struct err *err)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 	char *url = NULL;
 
 	buf_init(&b, URL_MAX);
@@ -125,7 +125,7 @@ struct pairs {
 
 static struct sv decoded(struct arena *a, struct sv s)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, URL_MAX);
 	enc_unpercent(&b, s, true);
@@ -171,7 +171,7 @@ static void pairs_set(struct pairs *p, const struct proxy_pair *pair)
 struct sv url_set_params(
 	struct sv url, const struct proxy_pair *params, size_t count, struct arena *a)
 {
-	own_in(buf_done) struct buf out;
+	own_in(buf_done) struct buf out = { 0 };
 	struct sv query = url_split(url).query;
 	size_t base = (size_t)(query.len ? query.ptr - url.ptr - 1 : (ptrdiff_t)url.len);
 	struct pairs p = pairs_of(query, count, a);
@@ -388,7 +388,7 @@ static int set_all_params(const struct proxy_vars *v, const struct proxy_request
 int proxy_url_build(const struct proxy_vars *v, const struct proxy_request *req, struct sv *ret,
 	const char **code, struct err *err)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 	struct sv url;
 
 	buf_init(&b, URL_MAX);

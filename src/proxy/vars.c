@@ -125,7 +125,7 @@ int proxy_vars_eval(const struct proxy_vars *v, unsigned sets, struct sv tmpl, s
 		.now_ms = v->now_ms,
 		.random = sv_str(v->random[0] ? v->random : NULL),
 	};
-	own_in(buf_done) struct buf out;
+	own_in(buf_done) struct buf out = { 0 };
 
 	buf_init(&out, EVAL_MAX);
 	TRY(tmpl_eval(tmpl, &env, &out, ret_resolved, err));

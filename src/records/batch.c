@@ -164,7 +164,7 @@ static struct sv seal_one(struct records_batch *b, const struct aead_key *key, s
 static void seal_item(struct records_batch *b, const struct aead_key *key, struct record_ad *ad,
 	struct record_item *item)
 {
-	own_in(buf_done) struct buf tidy;
+	own_in(buf_done) struct buf tidy = { 0 };
 	struct sv payload = item->merged.ptr ? item->merged : item->payload;
 
 	buf_init(&tidy, payload.len + 16);

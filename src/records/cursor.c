@@ -13,7 +13,7 @@
 struct cursor_space cursor_space(int64_t connection, struct sv model)
 {
 	struct cursor_space s;
-	own_in(buf_done) struct buf name;
+	own_in(buf_done) struct buf name = { 0 };
 
 	buf_init(&name, model.len + 32);
 	buf_i64(&name, connection);
@@ -106,7 +106,7 @@ static bool cursor_parse(struct sv plain, int64_t *ret_stamp, struct uuid *ret_r
 
 int cursor_read(struct cursor_space s, struct sv text, int64_t *ret_stamp, struct err *err)
 {
-	own_in(buf_done) struct buf plain;
+	own_in(buf_done) struct buf plain = { 0 };
 	struct uuid row;
 	int64_t stamp;
 

@@ -68,7 +68,7 @@ static void put_object(const struct shape *s, int n, bool nested, struct buf *b)
 
 static void bench(const struct shape *s, struct jc_scratch *scratch)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 	own_in(arena_done) struct arena arena = { 0 };
 	struct jc_record r;
 	uint64_t sum = 0;

@@ -309,7 +309,7 @@ static void tidying(void **state UNUSED)
 		{ "{\"_nango_metadata\":1,\"a\":1,\"_nango_metadata\":2}", "{\"a\":1}" },
 		{ "{}", "{}" },
 	};
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -341,7 +341,7 @@ static void rendering(void **state UNUSED)
 		{ "{}", "{\"id\":\"x\\\"\",\"_nango_metadata\":{}}" },
 		{ "{ \"id\" : 5 }", "{ \"id\" : \"x\\\"\" ,\"_nango_metadata\":{}}" },
 	};
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -369,7 +369,7 @@ static struct json_t *random_string(void)
 {
 	static const char *const parts[] = { "a", "b", "key", "\n", "\"", "\\", "\x01", "\xC3\xA9",
 		"\xF0\x9F\x98\x80", "longer text without anything special in it", "/", "id", "" };
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	for (unsigned i = rnd(5); i > 0; i--)
@@ -413,7 +413,7 @@ static void spell_space(struct buf *b)
 
 static void spell_string(struct sv s, struct buf *b)
 {
-	own_in(buf_done) struct buf plain;
+	own_in(buf_done) struct buf plain = { 0 };
 
 	buf_init(&plain, 10000);
 	buf_json_str(&plain, s);
@@ -433,7 +433,7 @@ static void spell_string(struct sv s, struct buf *b)
 
 static void spell_number(const struct json_t *v, struct buf *b)
 {
-	own_in(buf_done) struct buf plain;
+	own_in(buf_done) struct buf plain = { 0 };
 
 	buf_init(&plain, 100);
 	json_dump_compact(v, &plain);
@@ -537,7 +537,7 @@ static bool mutate(struct json_t *v)
 
 static void random_documents_agree_with_jansson(void **state UNUSED)
 {
-	own_in(buf_done) struct buf a, b;
+	own_in(buf_done) struct buf a = { 0 }, b = { 0 };
 
 	buf_init(&a, 1 << 20);
 	buf_init(&b, 1 << 20);

@@ -47,7 +47,7 @@ static int page_begin(struct page *p, struct err *err)
 /* Puts next_cursor into the room left for it and closes the gap behind. */
 static int page_end(struct page *p, bool more, struct err *err)
 {
-	own_in(buf_done) struct buf next;
+	own_in(buf_done) struct buf next = { 0 };
 
 	buf_str(p->out, "]}");
 	buf_init(&next, ROOM);

@@ -196,7 +196,7 @@ const char *actions(struct store *s, struct sv page)
 {
 	own(json_unref) struct json_t *v = parse(page);
 	struct json_t *records = json_member(v, SV_LIT("records"));
-	own_in(buf_done) struct buf out;
+	own_in(buf_done) struct buf out = { 0 };
 
 	buf_init(&out, 1 << 20);
 	for (size_t i = 0; i < json_len(records); i++) {
@@ -234,7 +234,7 @@ struct sv field(struct store *s, const char *id, const char *path)
 {
 	own(json_unref) struct json_t *v = parse(page_of(s, id));
 	struct json_t *found = json_find(v, SV_LIT("records[0]"));
-	own_in(buf_done) struct buf out;
+	own_in(buf_done) struct buf out = { 0 };
 
 	buf_init(&out, 1 << 20);
 	found = json_find(found, sv_str(path));

@@ -368,7 +368,7 @@ void child_destroy(struct runner *c)
 void child_send(struct runner *c, uint16_t type, const struct runner_run *r, uint32_t call,
 	const struct json_t *head, struct sv body)
 {
-	own_in(buf_done) struct buf text;
+	own_in(buf_done) struct buf text = { 0 };
 
 	buf_init(&text, CHANNEL_MESSAGE_MAX);
 	if (head)

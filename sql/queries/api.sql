@@ -1,0 +1,4 @@
+-- What only the REST API asks (src/api).
+
+-- name: ready
+SELECT COUNT(*) FROM environments;

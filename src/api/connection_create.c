@@ -1,0 +1,206 @@
+/* POST /connections: importing a connection, and what follows from a new one. */
+#include "api/connections.h"
+#include "api/handlers.h"
+#include "auth/credentials.h"
+#include "base/sv.h"
+#include "data/json.h"
+#include "data/uuid.h"
+#include "db/db.h"
+#include "model/connection.h"
+#include "model/env.h"
+#include "model/function.h"
+#include "model/integration.h"
+#include "model/outbox.h"
+#include "model/provider.h"
+#include "model/run.h"
+
+static const struct check scope = { "", CHECK_STR, CHECK_REQUIRED };
+static const struct check config_fields[] = {
+	{ "oauth_scopes_override", CHECK_ARR, .item = &scope },
+	{ 0 },
+};
+
+static const struct check create_body[] = {
+	{ "provider_config_key", CHECK_STR, CHECK_REQUIRED | CHECK_MIN, .min = 1, .max = 255,
+		.pattern = &PATTERN_INTEGRATION },
+	{ "connection_id", CHECK_STR, CHECK_MIN, .min = 1, .max = 255,
+		.pattern = &PATTERN_CONNECTION },
+	{ "metadata", CHECK_OBJ },
+	{ "connection_config", CHECK_OBJ, CHECK_LOOSE, .fields = config_fields },
+	{ "webhook_url_override", CHECK_STR, 0, .also = check_url_or_empty },
+	{ "credentials", CHECK_OBJ, CHECK_REQUIRED },
+	{ "end_user", CHECK_OBJ, .fields = end_user_fields },
+	{ "tags", CHECK_MAP, .item = &tag_value, .also = check_tags },
+	{ 0 },
+};
+
+static int wrong_credentials(struct api_call *call, struct err *err, const char *why)
+{
+	struct issues *is = api_issues(call);
+
+	issue_add_at(is, "credentials", "custom", "%s", why);
+	return api_refuse_issues(call, err, "invalid_body", is);
+}
+
+/* The credentials as they are stored, or a refusal that says what they lack. */
+static int read_credentials(
+	struct api_call *call, const struct integration *in, struct sv *ret, struct err *err)
+{
+	const struct provider *p = provider_find(call->eng->providers, in->provider);
+	own_in(buf_done) struct buf text = { 0 };
+	enum auth_type mode;
+	struct err why = { 0 };
+
+	if (!p || !auth_type_parse(p->auth_mode, &mode))
+		return wrong_credentials(call, err,
+			"The provider of this integration is not in the catalogue of this server");
+	buf_init(&text, 1 << 20);
+	if (credentials_import(mode, json_member(call->body, SV_LIT("credentials")), &text, &why) <
+		0)
+		return wrong_credentials(call, err, why.msg);
+	*ret = arena_sv(call->arena, buf_sv(&text));
+	return 0;
+}
+
+static void read_connection(
+	struct api_call *call, const struct integration *in, struct connection *conn)
+{
+	const struct json_t *body = call->body;
+	const struct json_t *user = json_member(body, SV_LIT("end_user"));
+	const struct json_t *tags = json_member(body, SV_LIT("tags"));
+	struct sv url = api_text(call, "webhook_url_override");
+	char uuid[UUID_TEXT_SIZE];
+
+	*conn = (struct connection){
+		.environment_id = api_env(call),
+		.integration_id = in->id,
+		.integration = in->unique_key,
+		.provider = in->provider,
+		.connection_id = api_text(call, "connection_id"),
+		.metadata = api_dump(call, json_member(body, SV_LIT("metadata"))),
+		.connection_config = api_dump(call, json_member(body, SV_LIT("connection_config"))),
+		.tags = tags ? tags_text(call, tags) : SV_NULL,
+		.end_user = user ? end_user_text(call, user) : SV_NULL,
+		.webhook_url_override = url.len ? url : SV_NULL,
+	};
+	if (!conn->connection_id.ptr)
+		conn->connection_id = arena_sv(call->arena, sv_str(uuid_format(uuid_v4(), uuid)));
+}
+
+/* --- what follows --- */
+
+static struct json_t *end_user_of_webhook(const struct connection *conn)
+{
+	own(json_unref) struct json_t *user = NULL;
+	struct json_t *out = json_new_obj();
+
+	if (json_parse(conn->end_user, &user, NULL) < 0)
+		return out;
+	json_set_str(out, "endUserId", json_sv(json_member(user, SV_LIT("id"))));
+	json_set_str(out, "endUserEmail", json_sv(json_member(user, SV_LIT("email"))));
+	struct sv org = json_sv(json_find(user, SV_LIT("organization.id")));
+	if (org.ptr)
+		json_set_str(out, "organizationId", org);
+	struct json_t *tags = json_member(user, SV_LIT("tags"));
+	json_set(out, SV_LIT("tags"),
+		json_kind(tags) == JSON_KIND_OBJECT ? json_ref(tags) : json_new_obj());
+	return out;
+}
+
+static struct sv webhook_body(struct api_call *call, const struct connection *conn,
+	const struct environment *env, bool created)
+{
+	own(json_unref) struct json_t *body = json_new_obj();
+	own(json_unref) struct json_t *tags = NULL;
+	own_in(buf_done) struct buf text = { 0 };
+	const struct provider *p = provider_find(call->eng->providers, conn->provider);
+
+	json_set_str(body, "from", SV_LIT("nango"));
+	json_set_str(body, "type", SV_LIT("auth"));
+	json_set_str(body, "connectionId", conn->connection_id);
+	json_set_str(body, "providerConfigKey", conn->integration);
+	json_set_str(body, "authMode", p ? p->auth_mode : SV_LIT("NONE"));
+	json_set_str(body, "provider", conn->provider);
+	json_set_str(body, "environment", env->name);
+	json_set_str(body, "operation", created ? SV_LIT("creation") : SV_LIT("override"));
+	json_set_bool(body, "success", true);
+	if (json_parse(conn->tags, &tags, NULL) == 0 && json_len(tags) > 0)
+		json_set(body, SV_LIT("tags"), json_ref(tags));
+	if (conn->end_user.ptr)
+		json_set(body, SV_LIT("endUser"), end_user_of_webhook(conn));
+	buf_init(&text, 1 << 20);
+	json_dump_sorted(body, &text);
+	return arena_sv(call->arena, buf_sv(&text));
+}
+
+static int owe_webhook(struct api_call *call, struct dbc *c, const struct connection *conn,
+	bool created, struct err *err)
+{
+	struct environment env;
+
+	TRY(env_get(c, conn->environment_id, call->arena, &env, err));
+	if (created && !env.on_auth_creation)
+		return 0;
+	struct outbox_message m = {
+		.environment_id = env.id,
+		.type = "auth",
+		.action = created ? "connection_create" : "connection_refresh",
+		.body = webhook_body(call, conn, &env, created),
+		.url_override = conn->webhook_url_override,
+		.integration = conn->integration,
+		.connection = conn->connection_id,
+	};
+	int owed = outbox_add(c, &m, err);
+	if (owed > 0)
+		call->effects |= EFFECT_OUTBOX;
+	return owed < 0 ? owed : 0;
+}
+
+static int start_event(struct api_call *call, struct dbc *c, const struct connection *conn,
+	const char *event, struct err *err)
+{
+	struct function *fns;
+	size_t count;
+	int64_t id;
+
+	TRY(function_list(c, conn->environment_id, conn->integration_id, FUNCTION_ON_EVENT,
+		call->arena, &fns, &count, err));
+	for (size_t i = 0; i < count; i++) {
+		if (!fns[i].enabled || !sv_eq_str(fns[i].event, event))
+			continue;
+		struct run_new n = { .kind = RUN_ON_EVENT,
+			.environment_id = conn->environment_id,
+			.connection = conn->id,
+			.name = fns[i].name };
+		TRY(run_create(c, &n, &id, err));
+	}
+	return 0;
+}
+
+int connections_create(struct api_call *call, struct dbc *c, struct err *err)
+{
+	struct integration in;
+	struct connection conn;
+	struct sv credentials;
+	bool created;
+
+	TRY(api_check_no_query(call, err));
+	TRY(api_check_body(call, create_body, err));
+	struct sv key = api_text(call, "provider_config_key");
+	int rc = integration_find(c, api_env(call), key, call->arena, &in, err);
+	if (rc == ERR_NOT_FOUND)
+		return api_refuse(call, err, 404, "not_found",
+			"Integration \"%.*s\" does not exist", SV(key));
+	TRY(rc);
+	TRY(read_credentials(call, &in, &credentials, err));
+	read_connection(call, &in, &conn);
+	TRY(connection_upsert(c, call->eng->keys, &conn, credentials, &created, err));
+	if (created)
+		TRY(start_event(call, c, &conn, "post-connection-creation", err));
+	TRY(owe_webhook(call, c, &conn, created, err));
+	call->effects |= EFFECT_SCHEDULE;
+	/* As it is stored: what the upsert left as it was is in it too. */
+	TRY(connection_get(c, conn.id, call->arena, &conn, err));
+	struct connection_view view = { write_time_z, true, true };
+	return connection_reply(call, c, 201, &conn, &view, err);
+}

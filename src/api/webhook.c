@@ -1,0 +1,28 @@
+/* POST /webhook/{environment}/{integration}: events of providers. */
+#include "api/handlers.h"
+#include "db/db.h"
+#include "webhook/inbox.h"
+
+int webhook_receive(struct api_call *call, struct dbc *c, struct err *err)
+{
+	struct inbox_result result;
+	struct inbox_event ev = {
+		.environment_uuid = api_param(call, "environment"),
+		.integration = api_param(call, "integration"),
+		.headers = call->http->headers.items,
+		.header_count = call->http->headers.count,
+		.query = call->http->query,
+		.body = call->http->body,
+	};
+
+	TRY(inbox_receive(c, call->eng->inbox, &ev, db_arena(c), &result, err));
+	call->status = result.status;
+	call->content_type = result.content_type;
+	buf_clear(&call->out);
+	buf_sv_add(&call->out, result.body);
+	if (result.runs)
+		call->effects |= EFFECT_SCHEDULE;
+	if (result.forwards)
+		call->effects |= EFFECT_OUTBOX;
+	return 0;
+}

@@ -1,0 +1,310 @@
+/* tidemark serve: opens every part in order, answers, and ends them in the other order. */
+#include "sync/engine.h"
+
+#include "api/api.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/first_start.h"
+#include "cli/store.h"
+#include "cli/upkeep.h"
+#include "conf/environ.h"
+#include "conf/settings.h"
+#include "db/db.h"
+#include "http/client.h"
+#include "http/guard.h"
+#include "http/server.h"
+#include "model/oplog.h"
+#include "model/provider.h"
+#include "os/file.h"
+#include "os/signals.h"
+#include "proxy/proxy.h"
+#include "runner/pool.h"
+#include "sync/runs.h"
+#include "webhook/inbox.h"
+#include "webhook/outbox.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct serve {
+	struct engine eng;
+	struct settings *conf;
+	struct store store;
+	struct guard *guard;
+	struct proxy proxy;
+	struct inbox inbox;
+	struct api *api;
+	struct http_server *server;
+	struct upkeep *upkeep;
+	struct watch *signals;
+	int signal_fd;
+	char exe[4096];
+	struct flow drain;
+	bool draining;
+};
+
+/* --- opening --- */
+
+static int open_store(struct serve *s, struct err *err)
+{
+	struct first_start first = { .conf = s->conf };
+
+	TRY(store_open(s->conf, true, &s->store, err));
+	first.keys = s->eng.keys = s->store.keys;
+	s->eng.db = s->store.db;
+	s->eng.loop = s->store.loop;
+	TRY(db_run(s->eng.db, DB_WRITE, first_start_job, &first, err));
+	if (first.is_first)
+		fprintf(stderr,
+			"tidemark: first start\n"
+			"  data  %s\n"
+			"  keys  of the environments dev and prod: tidemark keys --data %s\n",
+			s->store.path, s->conf->data);
+	return 0;
+}
+
+static int open_client(struct serve *s, struct err *err)
+{
+	s->guard = guard_new();
+	for (size_t i = 0; i < s->conf->allow_egress.count; i++)
+		TRY(guard_allow(s->guard, sv_str(s->conf->allow_egress.items[i]), err));
+	struct http_client_opts opts = { .guard = s->guard };
+	s->eng.client = http_client_new(s->eng.loop, &opts);
+	s->proxy = (struct proxy){ .loop = s->eng.loop,
+		.db = s->eng.db,
+		.keys = s->eng.keys,
+		.client = s->eng.client,
+		.providers = s->eng.providers };
+	s->eng.proxy = &s->proxy;
+	return 0;
+}
+
+static int open_runners(struct serve *s, struct err *err)
+{
+	TRY(exe_path(s->exe, sizeof(s->exe), err));
+	struct runner_pool_config cfg = { .exe = s->exe,
+		.processes = (unsigned)s->conf->runner_processes,
+		.runs_each = (unsigned)s->conf->runner_runs,
+		.memory_bytes = s->conf->runner_memory };
+	s->eng.runners = runner_pool_new(s->eng.loop, &cfg);
+	return 0;
+}
+
+static void webhooks_owed(void *ctx)
+{
+	struct serve *s = ctx;
+
+	outbox_wake(s->eng.outbox);
+}
+
+static void open_work(struct serve *s)
+{
+	struct outbox_config cfg = {
+		.loop = s->eng.loop, .db = s->eng.db, .keys = s->eng.keys, .client = s->eng.client
+	};
+	struct runs_config runs = { 0 };
+
+	s->eng.oplog = oplog_new(s->eng.loop, s->eng.db);
+	s->inbox = (struct inbox){ .keys = s->eng.keys, .providers = s->eng.providers };
+	s->eng.inbox = &s->inbox;
+	s->eng.outbox = outbox_new(&cfg);
+	s->eng.runs = runs_new(&s->eng, &runs);
+	runs_on_owed(s->eng.runs, webhooks_owed, s);
+}
+
+static int open_server(struct serve *s, struct err *err)
+{
+	s->api = api_new(&s->eng, err);
+	if (!s->api)
+		return err->code;
+	struct http_server_opts opts = {
+		.listen = sv_str(s->conf->listen),
+		.handler = api_handle,
+		.limit = api_body_limit,
+		.refuse = api_refuse_call,
+		.ctx = s->api,
+		.max_connections = (unsigned)s->conf->max_connections,
+		.max_bodies = (size_t)s->conf->max_bodies,
+	};
+	TRY(http_server_new(s->eng.loop, &opts, &s->server, err));
+	api_set_server(s->api, s->server);
+	return 0;
+}
+
+static int open_all(struct serve *s, struct err *err)
+{
+	TRY(providers_open(
+		s->conf->providers.items, s->conf->providers.count, &s->eng.providers, err));
+	TRY(open_store(s, err));
+	TRY(open_client(s, err));
+	TRY(open_runners(s, err));
+	open_work(s);
+	return open_server(s, err);
+}
+
+static void close_all(struct serve *s)
+{
+	upkeep_free(s->upkeep);
+	http_server_free(s->server);
+	api_free(s->api);
+	runs_free(s->eng.runs);
+	outbox_free(s->eng.outbox);
+	oplog_free(s->eng.oplog);
+	runner_pool_free(s->eng.runners);
+	http_client_free(s->eng.client);
+	guard_free(s->guard);
+	providers_close(s->eng.providers);
+	watch_free(s->signals);
+	store_close(&s->store);
+	if (s->signal_fd)
+		close(s->signal_fd);
+	settings_free(s->conf);
+}
+
+/* --- ending --- */
+
+enum { DRAIN_HTTP, DRAIN_RUNS, DRAIN_OUTBOX, DRAIN_LOG, DRAIN_DONE };
+
+static struct serve *serve_of(struct flow *f)
+{
+	return container_of(f, struct serve, drain);
+}
+
+static void drained(void *ctx)
+{
+	flow_wake(ctx, NULL);
+}
+
+static int drain_http(struct flow *f)
+{
+	http_server_drain(serve_of(f)->server, drained, f);
+	return flow_wait(f, DRAIN_RUNS);
+}
+
+static int drain_runs(struct flow *f)
+{
+	struct serve *s = serve_of(f);
+
+	f->op.done = flow_wake;
+	f->op.ctx = f;
+	runs_drain(s->eng.runs, s->conf->drain_timeout_ms, &f->op);
+	return flow_wait(f, DRAIN_OUTBOX);
+}
+
+static int drain_outbox(struct flow *f)
+{
+	outbox_drain(serve_of(f)->eng.outbox, drained, f);
+	return flow_wait(f, DRAIN_LOG);
+}
+
+static int drain_log(struct flow *f)
+{
+	f->op.done = flow_wake;
+	f->op.ctx = f;
+	oplog_flush(serve_of(f)->eng.oplog, &f->op);
+	return flow_wait(f, DRAIN_DONE);
+}
+
+static int drain_done(struct flow *f)
+{
+	(void)f;
+	return FLOW_END;
+}
+
+enum { FOREVER_MS = 24 * 3600 * 1000 };
+
+/* No wait is cut short here: each part bounds its own, and a second signal ends the process. */
+static const struct flow_step drain_steps[] = {
+	[DRAIN_HTTP] = { "finish requests", drain_http, .timeout_ms = FOREVER_MS },
+	[DRAIN_RUNS] = { "end runs", drain_runs, .timeout_ms = FOREVER_MS, .catches = true },
+	[DRAIN_OUTBOX] = { "end deliveries", drain_outbox, .timeout_ms = FOREVER_MS,
+		.catches = true },
+	[DRAIN_LOG] = { "flush the log", drain_log, .timeout_ms = FOREVER_MS, .catches = true },
+	[DRAIN_DONE] = { "end", drain_done, .catches = true },
+};
+
+static void drain_ended(struct flow *f)
+{
+	struct serve *s = serve_of(f);
+
+	if (f->err.code != ERR_OK)
+		log_warn(NULL, "did not end cleanly", LOG_ERR(&f->err));
+	flow_done(f);
+	loop_stop(s->eng.loop);
+}
+
+static void on_signal(void *ctx, int events)
+{
+	struct serve *s = ctx;
+	char numbers[16];
+
+	(void)events;
+	if (read(s->signal_fd, numbers, sizeof(numbers)) <= 0 || s->draining)
+		return;
+	s->draining = true;
+	signals_default();
+	log_info(NULL, "ending");
+	upkeep_stop(s->upkeep);
+	flow_init(&s->drain, s->eng.loop, drain_steps, drain_ended);
+	flow_start(&s->drain, DRAIN_HTTP);
+}
+
+/* --- the command --- */
+
+static int start(struct serve *s, struct err *err)
+{
+	enum log_level level;
+
+	if (log_level_parse(sv_str(s->conf->log_level), &level))
+		log_set_level(level);
+	s->eng.conf = s->conf;
+	s->eng.started_ms = clock_now_ms();
+	TRY(open_all(s, err));
+	TRY(signals_open(&s->signal_fd, err));
+	s->signals = watch_new(s->eng.loop, s->signal_fd, on_signal, s);
+	watch_set(s->signals, WATCH_READ);
+	runs_open(s->eng.runs);
+	s->upkeep = upkeep_new(&s->eng);
+	printf("listening on %s\n", http_server_url(s->server));
+	fflush(stdout);
+	return 0;
+}
+
+static int serve(int argc, char **argv, struct err *err)
+{
+	own_in(environ_done) struct environ_vars vars = { 0 };
+	own_in(close_all) struct serve s = { 0 };
+
+	TRY(environ_load(environ, ".env", &vars, err));
+	TRY(settings_load(argc, argv, &vars, &s.conf, err));
+	TRY(start(&s, err));
+	loop_run(s.eng.loop);
+	return 0;
+}
+
+static int help(void)
+{
+	own_in(buf_done) struct buf text = { 0 };
+
+	cli_usage("serve", 0);
+	buf_init(&text, 1 << 16);
+	settings_help(&text);
+	printf("\n%s", text.ptr);
+	return 0;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	struct err err = { 0 };
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return help();
+	}
+	int rc = serve(argc - 1, argv + 1, &err);
+	if (rc < 0)
+		cli_fail("cannot serve", &err);
+	return rc == ERR_INVALID ? 2 : rc < 0 ? 1 : 0;
+}

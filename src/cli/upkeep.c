@@ -1,0 +1,90 @@
+#include "cli/upkeep.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "conf/settings.h"
+#include "db/db.h"
+#include "io/flow.h"
+#include "model/oplog.h"
+#include "model/outbox.h"
+#include "sync/runs.h"
+#include "webhook/inbox.h"
+#include "webhook/outbox.h"
+
+enum { EVERY_MS = 5 * 60 * 1000, BATCH = 500 };
+/* Repeats of an event are recognised, and ended deliveries can be sent again, for so long. */
+#define KEEP_EVENTS_MS (3LL * 24 * 3600 * 1000)
+#define KEEP_DELIVERIES_MS (15LL * 24 * 3600 * 1000)
+
+struct upkeep {
+	struct engine *eng;
+	struct timer timer;
+	struct op op;
+	bool busy, stopped;
+	struct inbox_result routed;
+	int64_t deleted;
+};
+
+static int upkeep_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct upkeep *u = arg;
+	int64_t now = clock_now_ms();
+
+	u->routed = (struct inbox_result){ 0 };
+	TRY(inbox_route_pending(c, u->eng->inbox, BATCH, &u->routed, err));
+	TRY(inbox_prune(c, now - KEEP_EVENTS_MS, err));
+	TRY(outbox_prune(c, now - KEEP_DELIVERIES_MS, err));
+	return oplog_prune(c, now - u->eng->conf->log_retention_ms, BATCH, &u->deleted, err);
+}
+
+static void tick(struct timer *t);
+
+static void done(void *ctx, const struct err *err)
+{
+	struct upkeep *u = ctx;
+
+	u->busy = false;
+	if (err->code != ERR_OK)
+		log_error(NULL, "upkeep failed", LOG_ERR(err));
+	if (u->stopped)
+		return;
+	if (u->routed.runs)
+		sync_after_control(u->eng);
+	if (u->routed.forwards)
+		outbox_wake(u->eng->outbox);
+	/* A full batch was deleted: there is more, and others may write in between. */
+	bool more = err->code == ERR_OK && u->deleted >= BATCH;
+	timer_start(u->eng->loop, &u->timer, more ? 100 : EVERY_MS, tick);
+}
+
+static void tick(struct timer *t)
+{
+	struct upkeep *u = container_of(t, struct upkeep, timer);
+
+	u->busy = true;
+	u->op = (struct op){ .done = done, .ctx = u };
+	db_submit(u->eng->db, DB_WRITE, &u->op, upkeep_job, u);
+}
+
+struct upkeep *upkeep_new(struct engine *eng)
+{
+	struct upkeep *u = NEW(struct upkeep);
+
+	u->eng = eng;
+	timer_start(eng->loop, &u->timer, 1000, tick);
+	return u;
+}
+
+void upkeep_stop(struct upkeep *u)
+{
+	if (!u)
+		return;
+	u->stopped = true;
+	timer_stop(u->eng->loop, &u->timer);
+}
+
+void upkeep_free(struct upkeep *u)
+{
+	upkeep_stop(u);
+	mem_free(u);
+}

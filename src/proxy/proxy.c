@@ -1,0 +1,371 @@
+#include "proxy/proxy.h"
+
+#include "base/clock.h"
+#include "base/sv.h"
+#include "crypto/random.h"
+#include "data/uuid.h"
+#include "db/db.h"
+#include "http/redirect.h"
+#include "model/provider.h"
+#include "proxy/body.h"
+#include "proxy/headers.h"
+#include "proxy/redact.h"
+#include "proxy/retry.h"
+#include "proxy/target.h"
+#include "proxy/url.h"
+
+#include <stdio.h>
+
+enum { LOAD, SEND, DECIDE, AGAIN };
+enum { MAX_HOPS = 5, RETRIES_MAX = 50 };
+
+struct request {
+	struct flow flow;
+	struct proxy *proxy;
+	struct op *op; /* the caller's */
+	struct proxy_request req; /* copied into the flow's arena */
+	struct proxy_reply *reply;
+
+	struct proxy_target target; /* read anew before every attempt */
+	struct proxy_refusal refusal;
+	struct err refused;
+	struct arena attempt; /* everything of one attempt */
+	struct http_request http;
+	struct redactor redactor;
+	struct sv refused_credentials; /* that a 401 came back for; in the flow's arena */
+	unsigned tries;
+};
+
+/* The end. */
+
+static void ended(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+	struct op *op = r->op;
+	struct err err = f->err;
+
+	proxy_target_done(&r->target);
+	arena_done(&r->attempt);
+	flow_done(f);
+	mem_free(r);
+	op_complete(op, &err);
+}
+
+static void cancel(struct op *op)
+{
+	struct request *r = op->impl;
+
+	flow_cancel(&r->flow, ERR_CANCELLED, "the request was cancelled");
+}
+
+/* No response: the reply says why. */
+static int refuse(
+	struct request *r, const char *kind, const char *code, int status, const char *message)
+{
+	struct proxy_reply *reply = r->reply;
+
+	reply->kind = kind;
+	reply->status = status;
+	snprintf(reply->code, sizeof(reply->code), "%s", code);
+	snprintf(reply->message, sizeof(reply->message), "%s", message);
+	return FLOW_END;
+}
+
+/* Logging. */
+
+static void log_line(struct request *r, struct proxy_log *line)
+{
+	line->attempt = r->tries;
+	line->max = (unsigned)r->req.retries + 1;
+	r->req.log(r->req.log_ctx, line);
+}
+
+static void log_attempt(struct request *r)
+{
+	const struct http_response *res = &r->reply->response;
+	bool good = res->status >= 200 && res->status < 300;
+	struct proxy_log line = { .level = good ? "info" : "error", .method = r->http.method };
+	struct http_headers sent, received;
+
+	if (!r->req.log)
+		return;
+	line.url = redact_text(&r->redactor, r->http.url);
+	sent = redact_headers(&r->redactor, r->http.headers, r->http.header_count);
+	received = redact_headers(&r->redactor, res->headers.items, res->headers.count);
+	line.sent = sent.items, line.sent_count = sent.count;
+	line.received = received.items, line.received_count = received.count;
+	line.status = res->status;
+	line.start_ms = res->start_ms;
+	line.took_ms = res->total_ms;
+	const char *what = res->status ? arena_printf(&r->attempt, "%d", res->status)
+				       : (res->error.code ? res->error.code : "no response");
+	line.message = arena_printf(&r->attempt, "%.*s %.*s %s (%lld ms)", SV(line.method),
+		SV(line.url), what, (long long)line.took_ms);
+	log_line(r, &line);
+}
+
+static void log_decision(struct request *r, const struct retry_decision *d)
+{
+	struct proxy_log line = { .level = "warn", .method = r->http.method, .reason = d->reason };
+
+	if (!r->req.log)
+		return;
+	line.url = redact_text(&r->redactor, r->http.url);
+	line.status = r->reply->response.status;
+	line.wait_ms = d->wait_ms;
+	line.message = d->retry ? arena_printf(&r->attempt, "trying again in %lld ms: %s (%s)",
+					  (long long)d->wait_ms, d->reason, d->source)
+				: arena_printf(&r->attempt, "not trying again: %s", d->reason);
+	log_line(r, &line);
+}
+
+/* LOAD: the connection as it is now. */
+
+static int job_load(struct dbc *c, void *arg, struct err *err)
+{
+	struct request *r = arg;
+
+	proxy_target_done(&r->target);
+	int rc = proxy_target_load(c, r->proxy->keys, r->proxy->providers, r->req.environment_id,
+		r->req.integration, r->req.connection_id, &r->attempt, &r->target, &r->refusal,
+		err);
+	if (rc >= 0 || !r->refusal.kind)
+		return rc;
+	r->refused = *err; /* the caller's fault is a result, not a failed job */
+	return 0;
+}
+
+static int enter_load(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+
+	proxy_target_done(&r->target);
+	arena_done(&r->attempt);
+	r->refusal = (struct proxy_refusal){ 0 };
+	f->op.done = flow_wake;
+	f->op.ctx = f;
+	db_submit(r->proxy->db, DB_READ, &f->op, job_load, r);
+	return flow_wait(f, SEND);
+}
+
+/* SEND: one attempt. */
+
+static int build(struct request *r, const char **code, struct err *err)
+{
+	struct proxy_vars v = { .target = &r->target,
+		.arena = &r->attempt,
+		.method = r->req.method,
+		.endpoint = r->req.endpoint,
+		.now_ms = clock_now_ms(),
+		.body = r->req.body };
+	struct http_headers headers;
+	struct sv url, body;
+
+	uuid_format(uuid_v4(), v.random);
+	TRY(proxy_url_build(&v, &r->req, &url, code, err));
+	struct url_parts parts = url_split(url);
+	v.host = parts.host, v.path = parts.path, v.query = parts.query;
+	*code = "ERR_INVALID_CHAR";
+	TRY(proxy_headers_build(&v, &r->req, &headers, err));
+	*code = "ERR_BAD_REQUEST";
+	TRY(proxy_body_build(&v, &r->req, &body, err));
+	r->http = (struct http_request){
+		.method = r->req.method,
+		.url = url,
+		.headers = headers.items,
+		.header_count = headers.count,
+		.body = body,
+	};
+	return 0;
+}
+
+static struct redirect_policy redirects(const struct request *r)
+{
+	bool all = r->req.forward_headers_on_redirect ||
+		   r->target.provider->forward_headers_on_redirect;
+
+	return (struct redirect_policy){ .max_hops = MAX_HOPS,
+		.keep = all ? REDIRECT_KEEP_ALL : REDIRECT_KEEP_SAME_HOST };
+}
+
+static int enter_send(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+	const char *code = NULL;
+	struct err err = { 0 };
+
+	if (r->refusal.kind)
+		return refuse(
+			r, r->refusal.kind, r->refusal.code, r->refusal.status, r->refused.msg);
+	redactor_init(&r->redactor, &r->target, &r->attempt);
+	if (build(r, &code, &err) < 0)
+		return refuse(
+			r, "client", code, 400, redact_text(&r->redactor, sv_str(err.msg)).ptr);
+	r->tries++;
+	r->reply->attempts = r->tries;
+	f->op.done = flow_wake;
+	f->op.ctx = f;
+	http_fetch(r->proxy->client, &f->op, &r->http, redirects(r), &r->reply->response);
+	return flow_wait(f, DECIDE);
+}
+
+/* DECIDE: done, or again after a wait. */
+
+static uint32_t random_u32(void)
+{
+	uint32_t n;
+
+	random_bytes(&n, sizeof(n));
+	return n;
+}
+
+static struct retry_decision decide(const struct request *r)
+{
+	const struct http_response *res = &r->reply->response;
+
+	return retry_decide(&(struct retry_input){
+		.network_code = res->status ? NULL : res->error.code,
+		.status = res->status,
+		.headers = &res->headers,
+		.body = buf_sv(&res->body),
+		.provider = &r->target.provider->retry,
+		.retry_on = r->req.retry_on,
+		.retry_on_count = r->req.retry_on_count,
+		.at_header = r->req.retry_at_header,
+		.after_header = r->req.retry_after_header,
+		.attempt = r->tries,
+		.same_credentials = r->refused_credentials.ptr &&
+				    sv_eq(r->refused_credentials, r->target.credentials_sealed),
+		.now_ms = clock_now_ms(),
+		.base_ms = r->proxy->backoff_base_ms,
+		.random = random_u32(),
+	});
+}
+
+/* Codes of the egress guard: not the network's fault, and functions tell them apart by name. */
+static bool is_egress_code(const char *code)
+{
+	static const char *const codes[] = { "invalid_url", "invalid_scheme", "denied_hostname",
+		"denied_ip", "denied_dns", "redirect_denied" };
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (strcmp(code, codes[i]) == 0)
+			return true;
+	return false;
+}
+
+static int finish(struct request *r)
+{
+	struct proxy_reply *reply = r->reply;
+	const struct http_error *e = &reply->response.error;
+
+	if (reply->response.status)
+		return FLOW_END;
+	const char *code = e->code ? e->code : "ECONNABORTED";
+	struct sv message = redact_text(&r->redactor, e->message);
+	bool egress = is_egress_code(code);
+	refuse(r, egress ? "client" : "network", code, egress ? 400 : 502, "");
+	if (egress)
+		reply->name = "OutboundUrlError";
+	snprintf(reply->message, sizeof(reply->message), "%.*s", SV(message));
+	snprintf(reply->hostname, sizeof(reply->hostname), "%.*s", SV(e->host));
+	return FLOW_END;
+}
+
+static void remember_refusal(struct request *r)
+{
+	if (r->reply->response.status == 401)
+		r->refused_credentials = arena_sv(&r->flow.arena, r->target.credentials_sealed);
+}
+
+static int enter_decide(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+	const struct http_response *res = &r->reply->response;
+
+	if (f->cancelled)
+		return f->err.code;
+	f->err = (struct err){ 0 }; /* no response is a result; response.error says why */
+	log_attempt(r);
+	bool good = res->status >= 200 && res->status < 300;
+	if (good || r->tries > (unsigned)r->req.retries)
+		return finish(r);
+	struct retry_decision d = decide(r);
+	log_decision(r, &d);
+	if (!d.retry)
+		return finish(r);
+	remember_refusal(r);
+	http_response_done(&r->reply->response);
+	http_response_init(&r->reply->response);
+	return flow_sleep(f, d.wait_ms, AGAIN);
+}
+
+static int enter_again(struct flow *f UNUSED)
+{
+	return LOAD;
+}
+
+static const struct flow_step steps[] = {
+	[LOAD] = { "load connection", enter_load, .timeout_ms = 30000 },
+	[SEND] = { "send request", enter_send, .timeout_ms = 11 * 60 * 1000 },
+	[DECIDE] = { "decide on a retry", enter_decide, .catches = true },
+	[AGAIN] = { "try again", enter_again },
+};
+
+/* The beginning. */
+
+static const struct proxy_pair *copy_pairs(
+	struct arena *a, const struct proxy_pair *pairs, size_t count)
+{
+	struct proxy_pair *out = arena_array(a, count + 1, sizeof(*out));
+
+	for (size_t i = 0; i < count; i++)
+		out[i] = (struct proxy_pair){ arena_sv(a, pairs[i].name),
+			arena_sv(a, pairs[i].value) };
+	return out;
+}
+
+static struct proxy_request copy_request(struct arena *a, const struct proxy_request *req)
+{
+	struct proxy_request c = *req;
+	int *retry_on = arena_array(a, req->retry_on_count + 1, sizeof(int));
+
+	if (req->retry_on_count)
+		memcpy(retry_on, req->retry_on, req->retry_on_count * sizeof(int));
+	c.integration = arena_sv(a, req->integration);
+	c.connection_id = arena_sv(a, req->connection_id);
+	c.method = req->method.len ? arena_sv(a, req->method) : SV_LIT("GET");
+	c.endpoint = req->endpoint.ptr ? arena_sv(a, req->endpoint) : SV_LIT("");
+	c.params = copy_pairs(a, req->params, req->param_count);
+	c.raw_params = arena_sv(a, req->raw_params);
+	c.headers = copy_pairs(a, req->headers, req->header_count);
+	c.body = arena_sv(a, req->body);
+	c.base_url_override = arena_sv(a, req->base_url_override);
+	c.retry_on = retry_on;
+	c.retry_at_header = arena_sv(a, req->retry_at_header);
+	c.retry_after_header = arena_sv(a, req->retry_after_header);
+	c.retries = req->retries < 0 ? 0 : req->retries > RETRIES_MAX ? RETRIES_MAX : req->retries;
+	return c;
+}
+
+void proxy_send(
+	struct proxy *p, struct op *op, const struct proxy_request *req, struct proxy_reply *reply)
+{
+	struct request *r = NEW(struct request);
+
+	*reply = (struct proxy_reply){ 0 };
+	http_response_init(&reply->response);
+	r->proxy = p;
+	r->op = op;
+	r->reply = reply;
+	op->impl = r;
+	op->cancel = cancel;
+	flow_init(&r->flow, p->loop, steps, ended);
+	r->req = copy_request(&r->flow.arena, req);
+	flow_start(&r->flow, LOAD);
+}
+
+void proxy_reply_done(struct proxy_reply *reply)
+{
+	http_response_done(&reply->response);
+}
