@@ -52,7 +52,7 @@ static void add_about(struct buf *b, const struct log *about)
 void log_write(enum log_level level, const struct log *about, const char *msg,
 	const struct log_field *fields, size_t count)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 	char iso[CLOCK_ISO_SIZE];
 
 	if ((int)level < atomic_load(&min_level))

@@ -11,7 +11,7 @@ static void base64_goes_both_ways(void **state UNUSED)
 		{ "abc", "YWJj" },
 		{ "\xff\xfe\xfd?", "//79Pw==" },
 	};
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
@@ -38,7 +38,7 @@ static void base64_forgives(void **state UNUSED)
 		{ "Y", "" },
 		{ "====", "" },
 	};
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
@@ -52,7 +52,7 @@ static void strict_base64_refuses(void **state UNUSED)
 {
 	static const char *const bad[] = { "YQ", "YQ=", "Y===", "YR==", "YWJ=", "Y Q=", "__79",
 		"=" };
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -62,7 +62,7 @@ static void strict_base64_refuses(void **state UNUSED)
 
 static void hex_goes_both_ways(void **state UNUSED)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	enc_hex(&b, SV_LIT("\x00\x9f\xff"));
@@ -86,7 +86,7 @@ static void percent_follows_its_rule(void **state UNUSED)
 		{ ENC_PATH, "a/b c", "a/b%20c" },
 		{ ENC_COMPONENT, "\xc3\xa9", "%C3%A9" },
 	};
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -104,7 +104,7 @@ static void percent_follows_its_rule(void **state UNUSED)
 
 static void utf8_is_repaired(void **state UNUSED)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	enc_utf8(&b, SV_LIT("a\xff\xc3\xa9\xed\xa0\x80\xf0\x9f\x98\x80\xc3"));

@@ -456,7 +456,7 @@ struct json_t *json_new_str(struct sv s)
 	json_t *v = json_stringn(s.ptr ? s.ptr : "", s.len);
 	if (v)
 		return v;
-	own_in(buf_done) struct buf repaired;
+	own_in(buf_done) struct buf repaired = { 0 };
 	buf_init(&repaired, s.len * 3);
 	enc_utf8(&repaired, s);
 	return made(json_stringn(repaired.ptr, repaired.len));
@@ -495,7 +495,7 @@ void json_set(struct json_t *obj, struct sv key, struct json_t *v)
 		assert(rc == 0);
 		return;
 	}
-	own_in(buf_done) struct buf repaired;
+	own_in(buf_done) struct buf repaired = { 0 };
 	buf_init(&repaired, key.len * 3);
 	enc_utf8(&repaired, key);
 	json_object_setn_new_nocheck(obj, repaired.ptr, repaired.len, v);

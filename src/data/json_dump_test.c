@@ -25,7 +25,7 @@ static void prints_as_stringify(void **state UNUSED)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own(json_unref) struct json_t *v = NULL;
-		own_in(buf_done) struct buf b;
+		own_in(buf_done) struct buf b = { 0 };
 		buf_init(&b, 1000);
 		assert_int_equal(json_parse(sv_str(cases[i].in), &v, NULL), 0);
 		json_dump_compact(v, &b);

@@ -7,7 +7,7 @@
 
 static void places_commas_and_quotes(void **state UNUSED)
 {
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 	own(json_unref) struct json_t *v = NULL;
 	struct jw w;
 

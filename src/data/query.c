@@ -30,7 +30,7 @@ bool query_next(struct sv *rest, struct sv *ret_key, struct sv *ret_value)
 
 static struct sv decoded(struct buf *b, struct arena *arena, struct sv text)
 {
-	own_in(buf_done) struct buf raw;
+	own_in(buf_done) struct buf raw = { 0 };
 
 	buf_init(&raw, text.len);
 	enc_unpercent(&raw, text, true);
@@ -90,7 +90,7 @@ static struct json_t *as_object(struct json_t *v)
 	char name[24];
 
 	for (size_t i = 0; i < json_len(v); i++) {
-		own_in(buf_done) struct buf b;
+		own_in(buf_done) struct buf b = { 0 };
 		buf_init(&b, sizeof(name));
 		buf_i64(&b, (int64_t)i);
 		json_set(obj, buf_sv(&b), json_ref(json_item(v, i)));
@@ -197,7 +197,7 @@ int query_parse(struct sv text, struct json_t **ret, struct err *err)
 {
 	own(json_unref) struct json_t *root = json_new_obj();
 	own_in(arena_done) struct arena arena = { 0 };
-	own_in(buf_done) struct buf scratch;
+	own_in(buf_done) struct buf scratch = { 0 };
 	struct key_path path;
 	struct sv key, value, rest = text.len ? text : SV_NULL;
 	size_t pairs = 0;

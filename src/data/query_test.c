@@ -40,7 +40,7 @@ static void reads_by_the_rules_of_qs(void **state UNUSED)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own(json_unref) struct json_t *v = NULL;
-		own_in(buf_done) struct buf b;
+		own_in(buf_done) struct buf b = { 0 };
 		buf_init(&b, 1000);
 		assert_int_equal(query_parse(sv_str(cases[i].query), &v, NULL), 0);
 		json_dump_compact(v, &b);
@@ -51,7 +51,7 @@ static void reads_by_the_rules_of_qs(void **state UNUSED)
 static void many_parameters_are_refused(void **state UNUSED)
 {
 	own(json_unref) struct json_t *v = NULL;
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 100000);
 	for (int i = 0; i < QUERY_PARAMS_MAX; i++)

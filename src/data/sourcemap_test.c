@@ -63,7 +63,7 @@ static void positions_are_found(void **state UNUSED)
 static void stacks_are_rewritten(void **state UNUSED)
 {
 	own(sourcemap_free) struct sourcemap *m = bundle_map();
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 10000);
 	sourcemap_rewrite_stack(m, 0,
@@ -87,7 +87,7 @@ static void stacks_are_rewritten(void **state UNUSED)
 	buf_clear(&b);
 	for (int i = 0; i < 100; i++)
 		buf_str(&b, "f@x:1:1\n");
-	own_in(buf_done) struct buf out;
+	own_in(buf_done) struct buf out = { 0 };
 	buf_init(&out, 10000);
 	sourcemap_rewrite_stack(NULL, 0, buf_sv(&b), &out);
 	assert_int_equal(out.len, 50 * sizeof("    at f (x:1:1)") - 1);

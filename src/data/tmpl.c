@@ -206,7 +206,7 @@ static int eval_call(struct eval *e, struct sv name, struct sv text, struct buf 
 		return 0;
 	e->missing = false;
 	for (size_t i = 0; i < n; i++) {
-		own_in(buf_done) struct buf b;
+		own_in(buf_done) struct buf b = { 0 };
 		buf_init(&b, e->max);
 		TRY(eval_arg(e, args[i], &b));
 		values[i] = arena_sv(&arena, buf_sv(&b));
@@ -363,7 +363,7 @@ int tmpl_eval(struct sv text, const struct tmpl_env *env, struct buf *out, bool 
 	struct err *err)
 {
 	struct eval e = { .env = env, .err = err, .max = out->max };
-	own_in(buf_done) struct buf result;
+	own_in(buf_done) struct buf result = { 0 };
 	struct sv rest = text, part;
 
 	buf_init(&result, out->max);

@@ -93,7 +93,7 @@ static void evaluates(void **state UNUSED)
 		.now_ms = 1769864709007,
 		.random = SV_LIT("RND") };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		own_in(buf_done) struct buf b;
+		own_in(buf_done) struct buf b = { 0 };
 		bool resolved = false;
 		struct err err = { 0 };
 		buf_init(&b, 200);
@@ -107,7 +107,7 @@ static void evaluates(void **state UNUSED)
 static void is_bounded(void **state UNUSED)
 {
 	own(json_unref) struct json_t *root = NULL;
-	own_in(buf_done) struct buf b;
+	own_in(buf_done) struct buf b = { 0 };
 	struct err err;
 
 	assert_int_equal(json_parse(sv_str(values), &root, NULL), 0);
@@ -138,7 +138,7 @@ static void dates_are_formatted(void **state UNUSED)
 	int64_t ms;
 
 	for (size_t i = 0; i < ARRAY_LEN(dates); i++) {
-		own_in(buf_done) struct buf b;
+		own_in(buf_done) struct buf b = { 0 };
 		buf_init(&b, 200);
 		datefmt(&b, dates[i].ms, sv_str(dates[i].format));
 		assert_sv(buf_sv(&b), dates[i].text);

@@ -285,7 +285,7 @@ static int read_file(const char *path, FILE *f, struct buf *out, struct err *err
 
 int yaml_load_file(const char *path, struct json_t **ret, struct err *err)
 {
-	own_in(buf_done) struct buf text;
+	own_in(buf_done) struct buf text = { 0 };
 	FILE *f = fopen(path, "re");
 
 	buf_init(&text, YAML_SIZE_MAX + 65536);

@@ -51,7 +51,7 @@ static void loads(void **state UNUSED)
 {
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		own(json_unref) struct json_t *v = NULL;
-		own_in(buf_done) struct buf b;
+		own_in(buf_done) struct buf b = { 0 };
 		struct err err = { 0 };
 		buf_init(&b, 1000);
 		if (yaml_load(sv_str(good[i].yaml), "f.yaml", &v, &err) < 0)
