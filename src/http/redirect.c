@@ -41,6 +41,17 @@ static bool host_within(struct sv host, struct sv domain)
 	return tail.ptr[-1] == '.' && sv_eq_nocase(tail, domain);
 }
 
+static bool is_default_port(const struct origin *o)
+{
+	return sv_eq_str(o->port, sv_eq_str(o->scheme, "https") ? "443" : "80");
+}
+
+/* Who listens on another port may be somebody else; from http to https is an upgrade. */
+static bool same_port(const struct origin *a, const struct origin *b)
+{
+	return sv_eq(a->port, b->port) || (is_default_port(a) && is_default_port(b));
+}
+
 static bool keeps_credentials(
 	const struct origin *from, const struct origin *to, enum redirect_keep keep)
 {
@@ -48,7 +59,7 @@ static bool keeps_credentials(
 	case REDIRECT_KEEP_SAME_HOST:
 		if (sv_eq_str(from->scheme, "https") && !sv_eq_str(to->scheme, "https"))
 			return false;
-		return host_within(to->host, from->host);
+		return same_port(from, to) && host_within(to->host, from->host);
 	case REDIRECT_KEEP_SAME_ORIGIN:
 		return sv_eq(from->scheme, to->scheme) && sv_eq_nocase(from->host, to->host) &&
 		       sv_eq(from->port, to->port);
