@@ -91,7 +91,7 @@ static struct sync_name *read_names(struct api_call *call, size_t *ret_count)
 	return names;
 }
 
-/* The integration, and the connection when one is named. */
+/* The integration, and the connection when one is named; unknown_status 0: in the words of status. */
 static int find_target(struct api_call *call, struct dbc *c, struct sv integration,
 	struct sv connection, int unknown_status, struct selection *s, struct err *err)
 {
@@ -104,6 +104,9 @@ static int find_target(struct api_call *call, struct dbc *c, struct sv integrati
 		return 0;
 	rc = connection_find(
 		c, api_env(call), integration, connection, db_arena(c), &s->connection, err);
+	if (rc == ERR_NOT_FOUND && !unknown_status)
+		return api_refuse(call, err, 400, "invalid_body",
+			"There is no connection of this id and integration");
 	return rc == ERR_NOT_FOUND ? connection_unknown(call, err, unknown_status) : rc;
 }
 
@@ -284,7 +287,7 @@ int sync_status_list(struct api_call *call, struct dbc *c, struct err *err)
 	TRY(api_check_query(call, query, err));
 	struct sync_name *names = names_of_list(call, api_query(call, "syncs"), &count);
 	int rc = find_target(call, c, api_query(call, "provider_config_key"),
-		api_query(call, "connection_id"), 400, &s, err);
+		api_query(call, "connection_id"), 0, &s, err);
 	TRY(rc);
 	TRY(sync_select(c, s.integration.id, s.connection.id, names, count, db_arena(c), &s.syncs,
 		&s.count, err));

@@ -5,6 +5,12 @@
 
 int webhook_receive(struct api_call *call, struct dbc *c, struct err *err)
 {
+	static const struct check params[] = {
+		{ "environment", CHECK_STR, CHECK_REQUIRED | CHECK_UUID },
+		{ "integration", CHECK_STR, CHECK_REQUIRED, .max = 255,
+			.pattern = &PATTERN_INTEGRATION },
+		{ 0 },
+	};
 	struct inbox_result result;
 	struct inbox_event ev = {
 		.environment_uuid = api_param(call, "environment"),
@@ -15,6 +21,7 @@ int webhook_receive(struct api_call *call, struct dbc *c, struct err *err)
 		.body = call->http->body,
 	};
 
+	TRY(api_check_params(call, params, err));
 	TRY(inbox_receive(c, call->eng->inbox, &ev, db_arena(c), &result, err));
 	call->status = result.status;
 	call->content_type = result.content_type;
