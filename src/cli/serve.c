@@ -140,8 +140,10 @@ static int open_all(struct serve *s, struct err *err)
 	TRY(open_store(s, err));
 	TRY(open_client(s, err));
 	TRY(open_runners(s, err));
+	/* Before anything works that would have to be drained: it may fail. */
+	TRY(open_server(s, err));
 	open_work(s);
-	return open_server(s, err);
+	return 0;
 }
 
 static void close_all(struct serve *s)
