@@ -89,6 +89,9 @@ export class Server {
         const child = this.child;
         const closed = once(child, 'close');
         servers.add(child);
+        child.on('exit', (code, signal) => {
+            if (!child.killed && signal) console.error(`the server died of ${signal} (exit code ${code}); it said last:\n${this.log.slice(-5).join('\n')}`);
+        });
         atExit.unshift(() => child.kill('SIGKILL'));
         createInterface(child.stderr!).on('line', (line) => this.log.push(line));
         for await (const line of createInterface(child.stdout!)) {
@@ -225,6 +228,15 @@ export class Server {
             next = page.next_cursor;
             if (!next) return all;
         }
+    }
+
+    /** The messages of a connection, once one of them fits: they are written a little after the run. */
+    async said(connection: string, what: RegExp): Promise<string[]> {
+        let lines: string[] = [];
+        await until(`a message like ${what}`, async () => (lines = await this.messages(connection)).some((line) => what.test(line)), 3000).catch((error: Error) => {
+            throw new Error(`${error.message}; there is:\n${lines.join('\n').slice(0, 3000)}`);
+        });
+        return lines;
     }
 
     /** Messages of all runs of a connection, as `level message`. */
