@@ -32,10 +32,8 @@ int64_t sync_schedule_slot_ms(int64_t phase_ms, int64_t interval_ms, int64_t fro
 int64_t sync_schedule_next_ms(const struct sync_schedule *s, int64_t due_ms, int64_t now_ms)
 {
 	int64_t phase = sync_schedule_phase_ms(s->sync_id, s->created_ms, s->interval_ms);
-	int64_t from = due_ms + s->interval_ms / 2;
 
-	return sync_schedule_slot_ms(
-		phase, s->interval_ms, due_ms && from > now_ms ? from : now_ms);
+	return sync_schedule_slot_ms(phase, s->interval_ms, due_ms >= now_ms ? due_ms + 1 : now_ms);
 }
 
 int64_t sync_schedule_retry_ms(const struct sync_schedule *s, int64_t attempt, int64_t retries,

@@ -22,9 +22,8 @@ struct sync_schedule {
 };
 
 /*
- * The slot after a run that ended at now. due_ms: the slot it ran for, 0 when it was triggered by
- * hand. Half a period at least lies between two slots that are used, so that the immediate first
- * run is not followed by another at once.
+ * The slot after a run that ended at now, at most a period away. due_ms: the slot it ran for, 0
+ * when it was triggered by hand.
  */
 int64_t sync_schedule_next_ms(const struct sync_schedule *s, int64_t due_ms, int64_t now_ms);
 

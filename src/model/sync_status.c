@@ -70,10 +70,10 @@ static int set_json(struct json_t *obj, const char *key, struct sv text, struct 
 
 static void set_frequency(struct json_t *obj, const struct sync *s, const struct facts *f)
 {
-	struct sv text = s->frequency ? sv_str(s->frequency) : f->runs;
+	struct sv text = f->runs; /* as it was deployed */
 	struct freq parsed;
 
-	if (text.ptr && freq_parse(text, &parsed, NULL) == 0)
+	if (s->frequency && freq_parse(sv_str(s->frequency), &parsed, NULL) == 0)
 		text = sv_str(parsed.text);
 	if (text.ptr)
 		json_set_str(obj, "frequency", text);
