@@ -256,10 +256,11 @@ test('a secret is in no log and in no file in clear, and neither are records', a
         'bearer/syncs/items': sync(`
         const { data } = await nango.get({ endpoint: '/secret', headers: { 'x-other': 'visible' } });
         const { credentials } = await nango.getConnection();
-        await nango.log('here I am', { token: credentials.apiKey, headers: { authorization: 'Bearer ' + credentials.apiKey } });
-        await nango.batchSave([{ id: '1', text: '${record}' }], 'Item');
+        await nango.log('here I am', { authorization: 'Bearer ' + credentials.apiKey });
+        await nango.batchSave([{ id: '1', text: data.text }], 'Item');
         try { await nango.get({ endpoint: '/fails?key=' + credentials.apiKey }); } catch {}`)
     });
+    fake.on('GET', '/secret', json({ text: record }));
     fake.on('GET', '/fails', json({ error: 'no' }, 500));
     await create({
         provider_config_key: 'bearer',

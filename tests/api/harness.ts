@@ -90,7 +90,7 @@ export class Server {
         const closed = once(child, 'close');
         servers.add(child);
         child.on('exit', (code, signal) => {
-            if (!child.killed && signal) console.error(`the server died of ${signal} (exit code ${code}); it said last:\n${this.log.slice(-5).join('\n')}`);
+            if (!child.killed && signal && signal !== 'SIGKILL') console.error(`the server died of ${signal} (exit code ${code}); it said last:\n${this.log.slice(-5).join('\n')}`);
         });
         atExit.unshift(() => child.kill('SIGKILL'));
         createInterface(child.stderr!).on('line', (line) => this.log.push(line));

@@ -118,7 +118,7 @@ test('status, pause, start, frequency', async () => {
     await app.after(() => nango.startSync('fake', ['items'], 'c1'), 'items').catch(() => {});
     await until('an end', async () => (await of()).status === 'SUCCESS');
     const status = await of();
-    assert.equal(status.type, 'INCREMENTAL');
+    assert.equal(status.type, 'INITIAL', 'as it always was for syncs that are not declared incremental');
     assert.deepEqual(status.checkpoint, { seen: true });
     assert.equal(status.recordCount!['Item'], 5);
     assert.match(status.frequency!, /^(every hour|1h)$/);
