@@ -32,7 +32,7 @@ static bool in_class(const char *class, char ch)
 	return false;
 }
 
-bool pattern_matches(const struct check_pattern *p, struct sv s)
+bool check_pattern_matches(const struct check_pattern *p, struct sv s)
 {
 	size_t i = 0;
 
@@ -177,7 +177,7 @@ static void check_text(struct issues *is, const struct check *c, const struct js
 		return;
 	}
 	struct sv s = json_sv(v);
-	if (c->pattern && !pattern_matches(c->pattern, s))
+	if (c->pattern && !check_pattern_matches(c->pattern, s))
 		issue_add(is, "invalid_format", "Invalid string: must match pattern %s",
 			c->pattern->regex);
 	if ((c->flags & CHECK_UUID) && !uuid_is_valid(s))

@@ -37,7 +37,7 @@ struct check_pattern {
 	const char *regex; /* as the message shows it */
 	const char *first, *rest;
 };
-bool pattern_matches(const struct check_pattern *p, struct sv s);
+bool check_pattern_matches(const struct check_pattern *p, struct sv s);
 
 extern const struct check_pattern PATTERN_NAME, PATTERN_MODEL, PATTERN_INTEGRATION,
 	PATTERN_CONNECTION, PATTERN_PROVIDER;

@@ -37,8 +37,8 @@ static bool split_name(struct sv text, struct sync_name *ret)
 
 	ret->name = at < 0 ? text : sv_make(text.ptr, (size_t)at);
 	ret->variant = at < 0 ? SV_LIT("base") : sv_from(text, (size_t)at + 2);
-	return pattern_matches(&PATTERN_NAME, ret->name) &&
-	       pattern_matches(&PATTERN_NAME, ret->variant) && ret->name.len <= 255 &&
+	return check_pattern_matches(&PATTERN_NAME, ret->name) &&
+	       check_pattern_matches(&PATTERN_NAME, ret->variant) && ret->name.len <= 255 &&
 	       ret->variant.len <= 255;
 }
 

@@ -18,7 +18,6 @@ static const struct {
 	{ "^[^\\s@]+$", "a b", false },
 	{ "^[\\-\\]\\^\\\\a]+$", "]-^\\a", true },
 	{ "^[\\-\\]\\^\\\\a]+$", "b", false },
-	{ "^[^]a]$", "b]", false },
 	{ "^[[.]+$", "[.", true },
 	{ "^[\\^]$", "^", true },
 	{ "^[\\^-]$", "-", true },
@@ -49,9 +48,9 @@ static void matches_as_javascript(void **state UNUSED)
 
 static void says_what_it_does_not_know(void **state UNUSED)
 {
-	static const char *const sources[] = { "(?=a)", "(?!a)", "(?<=a)b", "(?<n>a)", "(a)\\1",
-		"\\bx", "\\p{L}", "[\xC3\xA9]", "[^]", "[]", "[a", "\\", "(", "a{1000}{1000}",
-		"a{99999999999}", "[\\S]", "[z-a]", "\\u00e9", "*" };
+	static const char *const sources[] = { "^[^]a]$", "(?=a)", "(?!a)", "(?<=a)b", "(?<n>a)",
+		"(a)\\1", "\\bx", "\\p{L}", "[\xC3\xA9]", "[^]", "[]", "[a", "\\", "(",
+		"a{1000}{1000}", "a{99999999999}", "[\\S]", "[z-a]", "\\u00e9", "*" };
 
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
 		struct pattern *p = pattern_new(sv_str(sources[i]));

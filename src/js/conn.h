@@ -15,7 +15,7 @@
 
 enum {
 #define MESSAGE(name, type, sender, comment) MESSAGE_##name = type,
-#include "runner/messages.def"
+#include "protocol/messages.def"
 #undef MESSAGE
 	MESSAGE_NONE = 0 /* was handled ahead of its turn */
 };

@@ -12,7 +12,7 @@
 #include "js/conn.h"
 #include "js/jsc.h"
 #include "js/timers.h"
-#include "runner/page.h"
+#include "protocol/page.h"
 
 struct realm;
 struct run;

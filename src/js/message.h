@@ -1,4 +1,4 @@
-/* What the server can ask of a runner: one handler for each message of runner/messages.def. */
+/* What the server can ask of a runner: one handler for each message of protocol/messages.def. */
 #pragma once
 
 #include "js/host.h"

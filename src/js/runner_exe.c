@@ -1,6 +1,6 @@
 /* The runner role by itself, for the tests of this module. */
 #include "js/runner_main.h"
-#include "runner/page.h"
+#include "protocol/page.h"
 
 int main(void)
 {

@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "io/frame.h"
-#include "runner/page.h"
+#include "protocol/page.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 enum {
 #define MESSAGE(name, type, sender, comment) MESSAGE_##name = type,
-#include "runner/messages.def"
+#include "protocol/messages.def"
 #undef MESSAGE
 };
 

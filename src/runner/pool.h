@@ -21,7 +21,7 @@ struct json_t;
 enum runner_method {
 	RUNNER_METHOD_NONE,
 #define CALL(name, comment) CALL_##name,
-#include "runner/calls.def"
+#include "protocol/calls.def"
 #undef CALL
 	RUNNER_METHOD_COUNT
 };

@@ -10,14 +10,14 @@
 
 #include "data/json.h"
 #include "runner/channel.h"
-#include "runner/page.h"
+#include "protocol/page.h"
 #include "runner/pool.h"
 
 #include <uv.h>
 
 #define MESSAGE(name, type, sender, comment) MESSAGE_##name = type,
 enum {
-#include "runner/messages.def"
+#include "protocol/messages.def"
 };
 #undef MESSAGE
 

@@ -10,7 +10,7 @@ enum { HEAD_MAX = 16 << 20 };
 
 static const char *const method_names[] = {
 #define CALL(name, comment) [CALL_##name] = #name,
-#include "runner/calls.def"
+#include "protocol/calls.def"
 #undef CALL
 };
 

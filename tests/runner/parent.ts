@@ -1,5 +1,5 @@
 /*
- * A small parent for one runner process, speaking runner/messages.def: what the server's pool does,
+ * A small parent for one runner process, speaking protocol/messages.def: what the server's pool does,
  * without the server. Calls of functions are answered by handlers that a test gives.
  *
  * Node's 'pipe' is a socket pair, so descriptor 3 is what the pool would pass; descriptor 4 is an

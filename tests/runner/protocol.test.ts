@@ -7,7 +7,7 @@ const ROOT = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
 
 test('calls.def and the prelude name the same methods', () => {
-	const named = [...read('src/runner/calls.def').matchAll(/^CALL\((\w+),/gm)].map((m) => m[1] as string);
+	const named = [...read('src/protocol/calls.def').matchAll(/^CALL\((\w+),/gm)].map((m) => m[1] as string);
 	const prelude = readdirSync(new URL('js/prelude/', ROOT)).map((file) => read(`js/prelude/${file}`)).join('\n');
 	const called = [...prelude.matchAll(/(?:run\.call(?:<\w+>)?|batch|deletedKeys|writeMetadata)\('(\w+)'/g)].map((m) => m[1] as string);
 	assert.deepEqual([...new Set(called)].sort(), named.sort());
