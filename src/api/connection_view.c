@@ -28,8 +28,8 @@ static bool is_tag_key(struct sv key)
 	static const struct check_pattern one = { NULL, NULL, "a-zA-Z" };
 	static const struct check_pattern more = { NULL, "a-zA-Z", "a-zA-Z0-9_-./" };
 
-	return key.len <= TAG_KEY_MAX &&
-	       (key.len == 1 ? check_pattern_matches(&one, key) : check_pattern_matches(&more, key));
+	return key.len <= TAG_KEY_MAX && (key.len == 1 ? check_pattern_matches(&one, key)
+						       : check_pattern_matches(&more, key));
 }
 
 void check_tags(struct issues *is, const struct json_t *v)

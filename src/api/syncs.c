@@ -91,7 +91,8 @@ static struct sync_name *read_names(struct api_call *call, size_t *ret_count)
 	return names;
 }
 
-/* The integration, and the connection when one is named; unknown_status 0: in the words of status. */
+/* The integration, and the connection when one is named; unknown_status 0: in the words of status.
+ */
 static int find_target(struct api_call *call, struct dbc *c, struct sv integration,
 	struct sv connection, int unknown_status, struct selection *s, struct err *err)
 {

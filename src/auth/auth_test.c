@@ -117,7 +117,8 @@ static void imports_what_a_caller_gave(void **state UNUSED)
 	assert_string_equal(out.ptr, "{\"access_token\":\"t\",\"expires_at\":"
 				     "\"2026-01-01T00:00:00.000Z\",\"type\":\"OAUTH2\"}");
 	assert_int_equal(credentials_import(AUTH_API_KEY, given, &out, &err), ERR_INVALID);
-	assert_string_equal(err.msg, "credentials of type API_KEY: $.apiKey: expected string, got nothing");
+	assert_string_equal(
+		err.msg, "credentials of type API_KEY: $.apiKey: expected string, got nothing");
 	buf_done(&out);
 }
 

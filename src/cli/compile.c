@@ -13,7 +13,8 @@
 static void usage(FILE *to)
 {
 	fputs("usage: tidemark compile [DIR]\n\n"
-	      "Bundles every function of the project into DIR/build/ and checks what they export.\n",
+	      "Bundles every function of the project into DIR/build/ and checks what they "
+	      "export.\n",
 		to);
 }
 
@@ -66,6 +67,6 @@ int cmd_compile(int argc, char **argv)
 		return c == 'h' ? 0 : 2;
 	}
 	return compile(optind < argc ? argv[optind] : ".", &err) < 0
-		? cli_fail("compile failed", &err)
-		: 0;
+		       ? cli_fail("compile failed", &err)
+		       : 0;
 }

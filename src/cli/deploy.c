@@ -43,7 +43,7 @@ static int choose(const struct deploy *d, struct project *p, const char **ret_mo
 	for (size_t i = 0; i < p->count; i++) {
 		struct project_fn *f = &p->fns[i];
 		f->wanted = (!name || strcmp(f->name, name) == 0) &&
-			(!d->integration || strcmp(f->integration, d->integration) == 0);
+			    (!d->integration || strcmp(f->integration, d->integration) == 0);
 		wanted += f->wanted;
 	}
 	if (wanted == 0)
@@ -51,12 +51,13 @@ static int choose(const struct deploy *d, struct project *p, const char **ret_mo
 			name ? name : d->integration);
 	if (name && wanted > 1)
 		return err_set(err, ERR_CONFLICT,
-			"%zu functions are named '%s': choose one with --integration", wanted, name);
+			"%zu functions are named '%s': choose one with --integration", wanted,
+			name);
 	return 0;
 }
 
-static void print_list(const struct json_t *plan, const char *key, const char *sign,
-	const char *kind)
+static void print_list(
+	const struct json_t *plan, const char *key, const char *sign, const char *kind)
 {
 	struct json_t *list = json_member(plan, sv_str(key));
 

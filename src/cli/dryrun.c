@@ -51,8 +51,8 @@ static void usage(FILE *to)
 }
 
 /* JSON text, or @file with it. */
-static int read_json(struct arena *a, const char *name, const char *text, struct json_t **ret,
-	struct err *err)
+static int read_json(
+	struct arena *a, const char *name, const char *text, struct json_t **ret, struct err *err)
 {
 	struct sv s = sv_str(text);
 
@@ -72,10 +72,12 @@ static int choose(struct dryrun *d, struct project *p, struct project_fn **ret, 
 	for (size_t i = 0; i < p->count; i++) {
 		struct project_fn *f = &p->fns[i];
 		f->wanted = strcmp(f->name, d->function) == 0 &&
-			(!d->integration || strcmp(f->integration, d->integration) == 0);
+			    (!d->integration || strcmp(f->integration, d->integration) == 0);
 		if (f->wanted && found)
-			return err_set(err, ERR_CONFLICT, "'%s' is in '%s' and '%s': choose with "
-				"--integration", d->function, found->integration, f->integration);
+			return err_set(err, ERR_CONFLICT,
+				"'%s' is in '%s' and '%s': choose with "
+				"--integration",
+				d->function, found->integration, f->integration);
 		if (f->wanted)
 			found = f;
 	}
@@ -146,9 +148,9 @@ static int save(struct dryrun *d, struct project *p, const struct project_fn *f,
 	struct json_t *nango = json_new_obj();
 	struct local_run *l = &d->live.local;
 
-	const char *folder = p->one_integration
-		? arena_printf(&p->arena, "%s/tests", p->dir)
-		: arena_printf(&p->arena, "%s/%s/tests", p->dir, f->integration);
+	const char *folder =
+		p->one_integration ? arena_printf(&p->arena, "%s/tests", p->dir)
+				   : arena_printf(&p->arena, "%s/%s/tests", p->dir, f->integration);
 	if (l->input)
 		json_set(rec, SV_LIT("input"), json_ref(l->input));
 	if (l->output)

@@ -39,8 +39,8 @@ static const char *find_above(struct arena *a, const char *dir)
 	struct sv at = sv_str(dir);
 
 	for (;;) {
-		char *path = arena_printf(a, "%.*s/node_modules/@esbuild/%s/bin/esbuild", SV(at),
-			platform());
+		char *path = arena_printf(
+			a, "%.*s/node_modules/@esbuild/%s/bin/esbuild", SV(at), platform());
 		if (access(path, X_OK) == 0)
 			return path;
 		while (at.len && at.ptr[at.len - 1] != '/')
@@ -167,8 +167,8 @@ static int check_imports(struct project *p, const char *scratch, struct err *err
 		for (size_t i = 0; i < json_len(imports); i++) {
 			struct json_t *import = json_item(imports, i);
 			if (json_truth(json_member(import, SV_LIT("external"))))
-				TRY(check_import(file,
-					json_sv(json_member(import, SV_LIT("path"))), err));
+				TRY(check_import(
+					file, json_sv(json_member(import, SV_LIT("path"))), err));
 		}
 	}
 	return 0;

@@ -100,8 +100,8 @@ static int first_problem(const struct project *p, struct err *err)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (p->fns[i].problem)
-			return err_set(err, ERR_INVALID, "%s: %s", p->fns[i].path,
-				p->fns[i].problem);
+			return err_set(
+				err, ERR_INVALID, "%s: %s", p->fns[i].path, p->fns[i].problem);
 	return 0;
 }
 

@@ -67,8 +67,8 @@ static size_t control(struct arena *a, struct json_t *head, const char *member, 
 	return value.len ? 1 : 0;
 }
 
-static size_t proxy_headers(struct live *l, struct arena *a, struct json_t *head,
-	struct rest_header **ret)
+static size_t proxy_headers(
+	struct live *l, struct arena *a, struct json_t *head, struct rest_header **ret)
 {
 	struct json_t *own_headers = json_member(head, SV_LIT("headers")), *value;
 	struct rest_header *h = arena_array(a, json_len(own_headers) + 12, sizeof(*h));
@@ -89,8 +89,8 @@ static size_t proxy_headers(struct live *l, struct arena *a, struct json_t *head
 	while (json_next(own_headers, &it, &key, &value)) {
 		/* The body's type is the request's own; the rest travels under the prefix. */
 		const char *name = sv_eq_str(key, "content-type")
-			? "content-type"
-			: arena_printf(a, "nango-proxy-%.*s", SV(key));
+					   ? "content-type"
+					   : arena_printf(a, "nango-proxy-%.*s", SV(key));
 		h[n++] = (struct rest_header){ name, json_sv(value) };
 	}
 	*ret = h;
@@ -122,7 +122,8 @@ static struct json_t *body_json(struct sv text)
 /* Authentication never gets into a file that is committed. */
 static bool is_secret_header(struct sv name)
 {
-	static const char *const secret[] = { "authorization", "cookie", "set-cookie", "x-api-key" };
+	static const char *const secret[] = { "authorization", "cookie", "set-cookie",
+		"x-api-key" };
 
 	for (size_t i = 0; i < ARRAY_LEN(secret); i++)
 		if (sv_eq_nocase(name, sv_str(secret[i])))
@@ -163,8 +164,8 @@ static struct json_t *recorded_headers(const struct rest_response *res)
 	return h;
 }
 
-static void record(struct live *l, struct json_t *head, struct sv body,
-	const struct rest_response *res)
+static void record(
+	struct live *l, struct json_t *head, struct sv body, const struct rest_response *res)
 {
 	struct sv method = json_sv(json_member(head, SV_LIT("method")));
 	struct sv endpoint = json_sv(json_member(head, SV_LIT("endpoint")));
@@ -235,8 +236,8 @@ static struct json_t *fetch(struct local_run *local, const char *path)
 static struct json_t *integration(struct local_run *local)
 {
 	struct live *l = of_local(local);
-	struct json_t *v = fetch(local, arena_printf(&l->rest->arena, "/integrations/%s",
-						local->fn->integration));
+	struct json_t *v = fetch(
+		local, arena_printf(&l->rest->arena, "/integrations/%s", local->fn->integration));
 	struct json_t *data = json_ref(json_member(v, SV_LIT("data")));
 
 	json_unref(v);
@@ -279,7 +280,8 @@ static int fetch_connection(struct live *l, const char *id, struct err *err)
 	return 0;
 }
 
-/* What the catalogue of the server says about pagination; a server without the provider has none. */
+/* What the catalogue of the server says about pagination; a server without the provider has none.
+ */
 static int fetch_provider(struct live *l, struct err *err)
 {
 	own(json_unref) struct json_t *provider = NULL;

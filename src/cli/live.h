@@ -12,8 +12,8 @@ struct live {
 	struct local_run local;
 	struct rest *rest;
 	struct json_t *connection; /* as the server tells it, with credentials */
-	struct json_t *recorded;   /* {method: {/path: [exchange]}} when recording; else NULL */
-	struct json_t *lines;	   /* log lines so far, for --json; may be NULL */
+	struct json_t *recorded; /* {method: {/path: [exchange]}} when recording; else NULL */
+	struct json_t *lines; /* log lines so far, for --json; may be NULL */
 };
 
 /* Fetches connection, integration and the provider's pagination defaults. */

@@ -28,8 +28,8 @@ static struct local_run *of_run(struct runner_run *run)
 	return container_of(run, struct local_run, run);
 }
 
-void local_answer(struct local_run *l, const struct runner_call *call, struct json_t *head,
-	struct sv body)
+void local_answer(
+	struct local_run *l, const struct runner_call *call, struct json_t *head, struct sv body)
 {
 	json_set_bool(head, "ok", true);
 	runner_reply(&l->run, call->id, head, body);
@@ -175,8 +175,8 @@ static void on_proxy(struct local_run *l, const struct runner_call *call)
 	l->source->proxy(l, call);
 }
 
-static void answer_or_refuse(struct local_run *l, const struct runner_call *call,
-	struct json_t *value)
+static void answer_or_refuse(
+	struct local_run *l, const struct runner_call *call, struct json_t *value)
 {
 	if (value)
 		answer_json(l, call, value);
@@ -260,7 +260,8 @@ static void explain_error(struct local_run *l, const struct json_t *error)
 	if (json_opt_str(error, "payload.message", &message, NULL) <= 0 || message.len == 0)
 		json_opt_str(error, "message", &message, NULL);
 	json_opt_str(error, "stack", &stack, NULL);
-	local_problem(l, "%.*s: %.*s%s%.*s", SV(type), SV(message), stack.len ? "\n" : "", SV(stack));
+	local_problem(
+		l, "%.*s: %.*s%s%.*s", SV(type), SV(message), stack.len ? "\n" : "", SV(stack));
 }
 
 static void on_done(struct runner_run *run, const struct runner_result *res)

@@ -27,15 +27,15 @@ struct local_run {
 	struct project_fn *fn; /* compiled and inspected */
 	const struct local_source *source;
 	struct json_t *paginate; /* the provider's defaults or NULL; owned */
-	struct json_t *input;	 /* or NULL; owned */
+	struct json_t *input; /* or NULL; owned */
 	const char *connection_id, *provider, *environment, *variant, *last_sync_date;
-	int64_t now_ms;		 /* the run's clock starts here; 0 = the real one */
-	int64_t deadline_ms;	 /* 0 = none */
+	int64_t now_ms; /* the run's clock starts here; 0 = the real one */
+	int64_t deadline_ms; /* 0 = none */
 
 	/* What happened. */
 	struct json_t *saved, *updated, *deleted; /* {Model: [records]} */
-	struct json_t *checkpoint, *metadata;	  /* NULL = none */
-	struct json_t *output;			  /* of an action */
+	struct json_t *checkpoint, *metadata; /* NULL = none */
+	struct json_t *output; /* of an action */
 	unsigned requests;
 	int64_t started_us, took_us, cpu_us, heap_bytes;
 	struct buf problem; /* the first reason why it failed; empty = it went well */
@@ -50,8 +50,8 @@ void local_done(struct local_run *l);
 void local_problem(struct local_run *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Takes over head. */
-void local_answer(struct local_run *l, const struct runner_call *call, struct json_t *head,
-	struct sv body);
+void local_answer(
+	struct local_run *l, const struct runner_call *call, struct json_t *head, struct sv body);
 void local_refuse(struct local_run *l, const struct runner_call *call, const char *kind,
 	const char *code, const char *message);
 

@@ -28,11 +28,13 @@ static int check_frequency(const struct project_fn *f, struct err *err)
 	struct sv text = text_of(f->definition, "frequency");
 
 	if (!text.ptr)
-		return err_set(err, ERR_INVALID, "%s: a sync needs a frequency, such as "
-			"'every hour'", f->path);
+		return err_set(err, ERR_INVALID,
+			"%s: a sync needs a frequency, such as "
+			"'every hour'",
+			f->path);
 	if (freq_parse(text, &freq, &why) < 0)
-		return err_set(err, ERR_INVALID, "%s: frequency '%.*s': %s", f->path, SV(text),
-			why.msg);
+		return err_set(
+			err, ERR_INVALID, "%s: frequency '%.*s': %s", f->path, SV(text), why.msg);
 	if (freq.ms < FREQUENCY_MIN_MS)
 		return err_set(err, ERR_INVALID, "%s: frequency '%.*s' is below 15 seconds",
 			f->path, SV(text));
@@ -60,8 +62,10 @@ static int check_sync(const struct project_fn *f, struct err *err)
 	for (size_t i = 0; i < json_len(models); i++) {
 		struct sv name = json_sv(json_item(models, i));
 		if (!is_model_name(name))
-			return err_set(err, ERR_INVALID, "%s: model '%.*s' must begin with a "
-				"capital and hold letters, digits and _ only", f->path, SV(name));
+			return err_set(err, ERR_INVALID,
+				"%s: model '%.*s' must begin with a "
+				"capital and hold letters, digits and _ only",
+				f->path, SV(name));
 	}
 	if (json_truth(json_member(f->definition, SV_LIT("trackDeletes"))) &&
 		sv_eq_str(text_of(f->definition, "syncType"), "incremental"))
@@ -151,8 +155,8 @@ static void add_script(struct json_t *providers, const struct project_fn *f)
 	struct json_t *entry = NULL, *script = json_new_obj();
 
 	for (size_t i = 0; i < json_len(providers) && !entry; i++)
-		if (sv_eq_str(text_of(json_item(providers, i), "providerConfigKey"),
-			    f->integration))
+		if (sv_eq_str(
+			    text_of(json_item(providers, i), "providerConfigKey"), f->integration))
 			entry = json_item(providers, i);
 	if (!entry) {
 		entry = json_new_obj();
@@ -177,8 +181,10 @@ static int add_function(const struct project_fn *f, const struct package_options
 	} else if (is_type(f, "onEvent") || is_type(f, "on-event")) {
 		add_script(scripts, f);
 	} else {
-		return err_set(err, ERR_INVALID, "%s: the default export is no createSync, "
-			"createAction or createOnEvent", f->path);
+		return err_set(err, ERR_INVALID,
+			"%s: the default export is no createSync, "
+			"createAction or createOnEvent",
+			f->path);
 	}
 	return 0;
 }

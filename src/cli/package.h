@@ -12,7 +12,7 @@ struct project;
 
 struct package_options {
 	const char *version; /* -v; NULL = what the functions say */
-	const char *mode;    /* all | integration | single */
+	const char *mode; /* all | integration | single */
 };
 
 /* Checks the definitions (frequency, models, duplicates) and builds the package. */

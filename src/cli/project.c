@@ -50,8 +50,8 @@ int file_load(struct arena *a, const char *path, size_t max, struct sv *ret, str
 	return rc;
 }
 
-static struct project_fn *add(struct project *p, struct sv integration, struct sv kind,
-	struct sv name)
+static struct project_fn *add(
+	struct project *p, struct sv integration, struct sv kind, struct sv name)
 {
 	/* Grown by doubling; the arena keeps the old arrays, a few kilobytes. */
 	if ((p->count & (p->count - 1)) == 0) {
@@ -69,8 +69,8 @@ static struct project_fn *add(struct project *p, struct sv integration, struct s
 		.wanted = true,
 	};
 	f->file = p->one_integration
-		? arena_printf(&p->arena, "%s/%s", f->kind, f->name)
-		: arena_printf(&p->arena, "%s/%s/%s", f->integration, f->kind, f->name);
+			  ? arena_printf(&p->arena, "%s/%s", f->kind, f->name)
+			  : arena_printf(&p->arena, "%s/%s/%s", f->integration, f->kind, f->name);
 	f->path = arena_printf(&p->arena, "%s.ts", f->file);
 	return f;
 }
@@ -231,8 +231,8 @@ static void hash_function(struct project_fn *f)
 
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	int ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
-		EVP_DigestUpdate(ctx, f->js.ptr, f->js.len) && EVP_DigestUpdate(ctx, "", 1) &&
-		EVP_DigestUpdate(ctx, f->ts.ptr, f->ts.len) && EVP_DigestFinal_ex(ctx, md, &len);
+		 EVP_DigestUpdate(ctx, f->js.ptr, f->js.len) && EVP_DigestUpdate(ctx, "", 1) &&
+		 EVP_DigestUpdate(ctx, f->ts.ptr, f->ts.len) && EVP_DigestFinal_ex(ctx, md, &len);
 	assert(ok && len == 32);
 	EVP_MD_CTX_free(ctx);
 	for (unsigned i = 0; i < len; i++)

@@ -13,13 +13,13 @@ struct json_t;
 
 struct project_fn {
 	const char *integration, *kind, *name; /* kind is the folder: "syncs" */
-	const char *path;		       /* of the source, relative to the project */
-	const char *file;		       /* path without .ts, for stack traces */
-	struct sv js, ts;		       /* after project_compile */
-	char hash[65];			       /* hex SHA-256 of js and ts: the version's identity */
-	struct json_t *definition;	       /* after project_inspect; NULL when it failed */
-	const char *problem;		       /* then: why */
-	bool wanted;			       /* selected: compile and inspect only these */
+	const char *path; /* of the source, relative to the project */
+	const char *file; /* path without .ts, for stack traces */
+	struct sv js, ts; /* after project_compile */
+	char hash[65]; /* hex SHA-256 of js and ts: the version's identity */
+	struct json_t *definition; /* after project_inspect; NULL when it failed */
+	const char *problem; /* then: why */
+	bool wanted; /* selected: compile and inspect only these */
 };
 
 struct project {
@@ -49,5 +49,5 @@ int project_compile(struct project *p, struct err *err) MUST_CHECK;
 int project_inspect(struct project *p, bool all_must, struct err *err) MUST_CHECK;
 
 /* A whole file into the arena; ERR_NOT_FOUND, ERR_LIMIT over max. */
-int file_load(struct arena *a, const char *path, size_t max, struct sv *ret, struct err *err)
-	MUST_CHECK;
+int file_load(
+	struct arena *a, const char *path, size_t max, struct sv *ret, struct err *err) MUST_CHECK;

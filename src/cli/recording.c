@@ -39,8 +39,8 @@ static struct sv without_slash(struct sv path)
 }
 
 /* Splits "path?query"; the query becomes an object of text values in *query. */
-static int split_endpoint(struct sv endpoint, struct sv *ret_path, struct json_t *query,
-	struct err *err)
+static int split_endpoint(
+	struct sv endpoint, struct sv *ret_path, struct json_t *query, struct err *err)
 {
 	own(json_unref) struct json_t *parsed = NULL;
 	struct json_t *value;
@@ -63,8 +63,8 @@ static int add_exchange(struct recording *r, const char *method, struct sv endpo
 	struct recording_exchange *x = &r->exchanges[r->count++];
 
 	if (json_kind(entry) != JSON_KIND_OBJECT)
-		return err_set(err, ERR_INVALID, "api.%s.%.*s: expected object", method,
-			SV(endpoint));
+		return err_set(
+			err, ERR_INVALID, "api.%s.%.*s: expected object", method, SV(endpoint));
 	*x = (struct recording_exchange){
 		.method = method,
 		.query = json_new_obj(),
@@ -105,7 +105,8 @@ int recording_parse(struct sv text, struct recording *ret, struct err *err)
 	*ret = (struct recording){ 0 };
 	TRY(json_parse(text, &ret->root, err));
 	struct json_t *api = json_member(ret->root, SV_LIT("api"));
-	ret->exchanges = arena_array(&ret->arena, count_exchanges(api) + 1, sizeof(*ret->exchanges));
+	ret->exchanges =
+		arena_array(&ret->arena, count_exchanges(api) + 1, sizeof(*ret->exchanges));
 	int rc = 0;
 	while (rc == 0 && json_next(api, &it, &method, &endpoints)) {
 		const char *name = arena_str(&ret->arena, method);
@@ -342,8 +343,8 @@ int recording_match(struct recording *r, struct json_t *head, struct sv body,
 	return 0;
 }
 
-static bool differs(const char *what, const struct json_t *want, const struct json_t *got,
-	struct buf *out)
+static bool differs(
+	const char *what, const struct json_t *want, const struct json_t *got, struct buf *out)
 {
 	own_in(buf_done) struct buf w = { 0 }, g = { 0 };
 
@@ -358,8 +359,8 @@ static bool differs(const char *what, const struct json_t *want, const struct js
 	return false;
 }
 
-static bool same_object(const char *what, const struct json_t *want, const struct json_t *got,
-	struct buf *out)
+static bool same_object(
+	const char *what, const struct json_t *want, const struct json_t *got, struct buf *out)
 {
 	struct json_t *value;
 	void *it = NULL;
@@ -379,8 +380,8 @@ static bool same_object(const char *what, const struct json_t *want, const struc
 	return true;
 }
 
-bool recording_same(const char *what, const struct json_t *want, const struct json_t *got,
-	struct buf *out)
+bool recording_same(
+	const char *what, const struct json_t *want, const struct json_t *got, struct buf *out)
 {
 	char path[512];
 

@@ -12,8 +12,8 @@
 struct json_t;
 
 struct recording_exchange {
-	const char *method;   /* lower case */
-	struct sv path;	      /* without leading slash, without query */
+	const char *method; /* lower case */
+	struct sv path; /* without leading slash, without query */
 	struct json_t *query; /* the endpoint's own query parameters, text values */
 	struct json_t *entry; /* {response, status, headers, request?} */
 	bool used;
@@ -44,5 +44,5 @@ int recording_match(struct recording *r, struct json_t *head, struct sv body,
  * Whether `got` is what `want` says, deeply. At the first difference false, with its path and
  * both sides appended to out: `Issue[3].labels[0].name: expected "bug", got "feature"`.
  */
-bool recording_same(const char *what, const struct json_t *want, const struct json_t *got,
-	struct buf *out);
+bool recording_same(
+	const char *what, const struct json_t *want, const struct json_t *got, struct buf *out);

@@ -92,8 +92,8 @@ static void set_default(struct json_t *obj, const char *key, struct json_t *valu
 static struct json_t *connection(struct local_run *l)
 {
 	struct json_t *recorded = json_find(of_local(l)->rec.root, SV_LIT("nango.getConnection"));
-	struct json_t *c = json_kind(recorded) == JSON_KIND_OBJECT ? json_clone(recorded)
-								   : json_new_obj();
+	struct json_t *c =
+		json_kind(recorded) == JSON_KIND_OBJECT ? json_clone(recorded) : json_new_obj();
 
 	set_default(c, "id", json_new_int(1));
 	set_default(c, "connection_id", json_new_str(sv_str(l->connection_id)));
@@ -150,7 +150,8 @@ static void compare_models(struct replay *r, const char *what, struct json_t *go
 	}
 	for (it = NULL; json_next(got, &it, &model, &value);)
 		if (json_len(value) && !json_member(want, model))
-			local_problem(&r->local, "%s %.*s: %zu records that are not in the recording", what,
+			local_problem(&r->local,
+				"%s %.*s: %zu records that are not in the recording", what,
 				SV(model), json_len(value));
 }
 

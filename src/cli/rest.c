@@ -13,8 +13,8 @@
 extern char **environ;
 
 /* The first of the given variables that is set and not empty. */
-static const char *first_set(const struct environ_vars *vars, const char *a, const char *b,
-	const char *c)
+static const char *first_set(
+	const struct environ_vars *vars, const char *a, const char *b, const char *c)
 {
 	const char *names[] = { a, b, c };
 
@@ -114,8 +114,8 @@ static struct curl_slist *header_list(struct rest *r, const struct rest_request 
 	for (size_t i = 0; i < req->header_count; i++) {
 		const struct rest_header *h = &req->headers[i];
 		typed |= sv_eq_nocase(sv_str(h->name), SV_LIT("content-type"));
-		list = curl_slist_append(list,
-			arena_printf(&r->arena, "%s: %.*s", h->name, SV(h->value)));
+		list = curl_slist_append(
+			list, arena_printf(&r->arena, "%s: %.*s", h->name, SV(h->value)));
 	}
 	list = curl_slist_append(list, arena_printf(&r->arena, "Authorization: Bearer %s", r->key));
 	/* An empty Expect keeps curl from waiting for a 100 before large bodies. */
@@ -145,8 +145,8 @@ static void set_options(CURL *curl, struct rest *r, const struct rest_request *r
 	}
 }
 
-int rest_send(struct rest *r, const struct rest_request *req, struct rest_response *ret,
-	struct err *err)
+int rest_send(
+	struct rest *r, const struct rest_request *req, struct rest_response *ret, struct err *err)
 {
 	long status = 0;
 
@@ -163,8 +163,10 @@ int rest_send(struct rest *r, const struct rest_request *req, struct rest_respon
 	curl_easy_cleanup(curl);
 	if (rc != CURLE_OK) {
 		rest_response_done(ret);
-		return err_set(err, ERR_UPSTREAM, "no answer from %s: %s (is the server running? "
-			"TIDEMARK_HOST says where)", r->host, curl_easy_strerror(rc));
+		return err_set(err, ERR_UPSTREAM,
+			"no answer from %s: %s (is the server running? "
+			"TIDEMARK_HOST says where)",
+			r->host, curl_easy_strerror(rc));
 	}
 	ret->status = (int)status;
 	return 0;

@@ -73,9 +73,9 @@ static int open_all(const struct settings *conf, bool exclusive, struct store *s
 		TRY(lock(conf, s, err));
 	TRY(open_keys(conf, s, err));
 	s->loop = loop_new();
-	struct db_config cfg = { .path = s->path,
-		.readers = (unsigned)conf->db_readers,
-		.shared = !exclusive };
+	struct db_config cfg = {
+		.path = s->path, .readers = (unsigned)conf->db_readers, .shared = !exclusive
+	};
 	return db_open(&cfg, s->loop, &s->db, err);
 }
 

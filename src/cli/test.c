@@ -139,8 +139,8 @@ static int load(struct suite *s, struct test *t, struct err *err)
 
 	TRY(file_load(&a, t->path, RECORDING_MAX, &text, err));
 	TRY(recording_parse(text, &rec, err));
-	replay_init(&t->replay, t->fn,
-		provider_find(s->providers, sv_str(t->fn->integration)), &rec);
+	replay_init(
+		&t->replay, t->fn, provider_find(s->providers, sv_str(t->fn->integration)), &rec);
 	return 0;
 }
 
@@ -201,8 +201,8 @@ static struct test *add_test(struct suite *s, const char *integration, struct sv
 static const char *tests_folder(struct suite *s, const char *integration)
 {
 	return s->project.one_integration
-		? arena_printf(&s->arena, "%s/tests", s->project.dir)
-		: arena_printf(&s->arena, "%s/%s/tests", s->project.dir, integration);
+		       ? arena_printf(&s->arena, "%s/tests", s->project.dir)
+		       : arena_printf(&s->arena, "%s/%s/tests", s->project.dir, integration);
 }
 
 /* The functions with their recordings. */
@@ -214,8 +214,8 @@ static void add_functions(struct suite *s)
 		f->wanted = false;
 		if (!t)
 			continue;
-		const char *path = arena_printf(&s->arena, "%s/%s.test.json",
-			tests_folder(s, f->integration), f->name);
+		const char *path = arena_printf(
+			&s->arena, "%s/%s.test.json", tests_folder(s, f->integration), f->name);
 		t->fn = f;
 		if (access(path, R_OK) == 0) {
 			t->path = path;

@@ -163,8 +163,7 @@ static bool bracket(struct reader *r)
 		b.negated = true;
 		r->i++;
 	}
-	bool ok = bracket_items(r, &b) &&
-		  (b.rest.len || b.close || b.dash || (b.caret && !b.negated));
+	bool ok = bracket_items(r, &b) && (b.rest.len || b.close || b.dash || b.caret);
 	/* A caret alone cannot stand first in a bracket. */
 	if (ok && b.caret && !b.negated && !b.close && !b.rest.len && !b.dash) {
 		buf_str(&r->out, "\\^");

@@ -3,7 +3,7 @@
 
 /*
  * Serves the server at the other end of socket `fd`, naming the executing run in the shared memory
- * of `shm_fd` (protocol/page.h), until the socket closes or it is told to end. Returns the exit code.
- * Calls nothing of the caller again and leaves the environment cleared.
+ * of `shm_fd` (protocol/page.h), until the socket closes or it is told to end. Returns the exit
+ * code. Calls nothing of the caller again and leaves the environment cleared.
  */
 int runner_main(int fd, int shm_fd);

@@ -206,8 +206,7 @@ static int parse_provider(struct arena *a, struct sv name, const struct json_t *
 
 	TRY(json_get_str(entry, "auth_mode", &p.auth_mode, err));
 	TRY(json_opt_str(entry, "display_name", &p.display_name, err));
-	p.client_certificate =
-		json_truth(json_member(entry, SV_LIT("require_client_certificate")));
+	p.client_certificate = json_truth(json_member(entry, SV_LIT("require_client_certificate")));
 	p.integration_config = json_opt_obj(entry, "integration_config", &fields, NULL) > 0;
 	TRY(parse_proxy(a, &p, err));
 	*ret = p;

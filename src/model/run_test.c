@@ -446,8 +446,9 @@ static int logs(struct dbc *c, void *arg, struct err *err)
 	X(failure)                                                                         \
 	X(retries)                                                                         \
 	X(fenced)                                                                          \
-	X(triggers) X(resets) X(recovers) X(refuses) X(versions) X(locking) X(frequencies) \
-		X(variants) X(statuses) X(deleted_and_back) X(logs)
+	X(triggers)                                                                        \
+	X(resets) X(recovers) X(refuses) X(versions) X(locking) X(frequencies) X(variants) \
+		X(statuses) X(deleted_and_back) X(logs)
 JOB_TESTS(JOB_TEST)
 
 static void checkpoint_limits(void **state UNUSED)

@@ -62,7 +62,7 @@ static void start(const struct frame *f)
 	if (sv_eq_str(f->body, "ok"))
 		done(f->run, "\"fine\"");
 	else if (sv_eq_str(f->body, "echo"))
-		say(MESSAGE_DONE, f->run, 0, "{\"ok\":true}", strndup(f->head.ptr, f->head.len));
+		say(MESSAGE_DONE, f->run, 0, "{\"ok\":true}", mem_svdup(f->head));
 	else if (sv_eq_str(f->body, "call"))
 		say(MESSAGE_CALL, f->run, 1, "{\"m\":\"checkpoint_get\"}", "body");
 	else if (sv_eq_str(f->body, "badcall"))
@@ -104,7 +104,7 @@ static void handle(const struct frame *f)
 	switch (f->type) {
 	case MESSAGE_START:
 	case MESSAGE_INSPECT: start(f); break;
-	case MESSAGE_REPLY: done(f->run, strndup(f->head.ptr, f->head.len)); break;
+	case MESSAGE_REPLY: done(f->run, mem_svdup(f->head)); break;
 	case MESSAGE_ABORT:
 		say(MESSAGE_DONE, f->run, 0,
 			"{\"ok\":false,\"error\":{\"type\":\"script_aborted\",\"payload\":{}}}",

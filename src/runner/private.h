@@ -9,8 +9,8 @@
 #pragma once
 
 #include "data/json.h"
-#include "runner/channel.h"
 #include "protocol/page.h"
+#include "runner/channel.h"
 #include "runner/pool.h"
 
 #include <uv.h>
