@@ -19,7 +19,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const { values: args } = parseArgs({
     options: { binary: { type: 'string' }, port: { type: 'string', default: '3003' }, exit: { type: 'boolean', default: false } }
 });
-if (!args.binary) throw new Error('usage: node examples/demo.ts --binary build/release/src/tidemark [--port 3003] [--exit]');
+if (!args.binary) throw new Error('usage: node examples/demo.ts --binary build/release/tidemark [--port 3003] [--exit]');
 const binary = resolve(args.binary);
 const data = join(here, '..', 'build', 'demo');
 const key = '11111111-1111-4111-8111-111111111111';

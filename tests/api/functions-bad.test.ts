@@ -7,8 +7,6 @@ import { startFake, type Fake } from '../fake/fake.ts';
 import { json, slow } from '../fake/replies.ts';
 import { App, Reader, Server, serverWithApp, sync } from './harness.ts';
 
-let server: Server;
-let app: App;
 let fake: Fake;
 
 interface Case {
@@ -32,11 +30,11 @@ const CASES: Record<string, Case> = {
     'returns-garbage': { body: `return { a: 1n, b: Symbol('x'), c: () => {} } as any;` },
     'no-id': { body: `await nango.batchSave([{ name: 'x' } as any], 'M');`, error: /\bid\b/ },
     'empty-id': { body: `await nango.batchSave([{ id: '' }], 'M');`, error: /\bid\b/ },
-    'zero-id': { body: `await nango.batchSave([{ id: 0 } as any], 'M');`, error: /\bid\b/ },
+    'zero-id': { body: `await nango.batchSave([{ id: 0 } as any], 'M');`, count: 1 },
     'long-id': { body: `await nango.batchSave([{ id: 'x'.repeat(256) }], 'M');`, error: /\bid\b/ },
     'null-record': { body: `await nango.batchSave([null as any], 'M');`, error: /object|record/ },
     'numeric-ids': { body: `await nango.batchSave([{ id: 1 }, { id: 2.5 }, { id: '1' }] as any, 'M');`, count: 2, log: /uplicate/ },
-    'no-array': { body: `await nango.batchSave({ id: '1' } as any, 'M');`, count: 0 },
+    'no-array': { body: `await nango.batchSave({ id: '1' } as any, 'M');`, error: /array/, count: 0 },
     text: { body: `await nango.batchSave('records' as any, 'M');`, error: /array/ },
     undeclared: { body: `await nango.batchSave([{ id: '1' }], 'Other' as any);`, error: /'Other'.*not included in the declared sync models.*M/s },
     nothing: { body: `await nango.batchSave([], 'M'); await nango.batchSave(null as any, 'M'); await nango.batchDelete([], 'M');`, count: 0 },
@@ -56,11 +54,7 @@ const CASES: Record<string, Case> = {
     'log-odd': { body: `await nango.log(undefined as any); await nango.log({ a: 1n } as any); await nango.log('x', 1 as any); const c: any = {}; c.c = c; await nango.log('cycle', c); await nango.log('${'y'.repeat(20_000)}'); console.log('from the console', 1);`, log: /from the console/ },
     'request-flood': { body: `for (let i = 0; i < 3000; i++) nango.get({ endpoint: '/ok' }).catch(() => {}); await nango.log('asked');`, log: /asked/ },
     'await-later': { body: `nango.batchSave([{ id: 'late' }], 'M'); await nango.log('did not wait');` },
-    endless: { body: `for (;;) {}`, error: /./ },
-    'endless-microtasks': { body: `const again = (): Promise<void> => Promise.resolve().then(again); await again();`, error: /./ },
-    'endless-regex': { body: `/^(a+)+$/.test('a'.repeat(60) + 'b');`, error: /./ },
-    'memory-objects': { body: `const all: any[] = []; for (;;) all.push({ text: String(Math.random()).repeat(100) });`, error: /memory/i },
-    'memory-buffers': { body: `const all: any[] = []; for (;;) all.push(new Uint8Array(16 << 20).fill(7));`, error: /memory/i },
+    'slow-regex': { body: `/^(a+)+$/.test('a'.repeat(60) + 'b');` },
     escapes: {
         body: `
         const g = globalThis as any;
@@ -90,6 +84,16 @@ const CASES: Record<string, Case> = {
     }
 };
 
+/* What takes a whole process or all of its memory; each in a server of its own, beside a good sync. */
+const HOGS: Record<string, Case> = {
+    endless: { body: `for (;;) {}`, error: /endless|busy/ },
+    'endless-microtasks': { body: `const again = (): Promise<void> => Promise.resolve().then(again); await again();`, error: /endless|busy/ },
+    'memory-objects': { body: `const all: any[] = []; for (;;) all.push({ text: String(Math.random()).repeat(100) });`, error: /memory/i },
+    'memory-buffers': { body: `const all: any[] = []; for (;;) all.push(new Uint8Array(16 << 20).fill(7));`, error: /memory/i },
+    'memory-text': { body: `let text = 'x'; for (;;) text += text;`, error: /memory/i }
+};
+Object.assign(CASES, HOGS);
+
 const modelOf = (name: string) => `M${Object.keys(CASES).indexOf(name)}`;
 const sourceOf = (name: string) => {
     const { body } = CASES[name]!;
@@ -108,93 +112,120 @@ const GOOD = sync(
     { model: 'Good', autoStart: false }
 );
 
+/** A server with a good sync that runs for a few seconds, and bad ones. */
+async function start(names: string[]): Promise<{ server: Server; app: App }> {
+    const both = await serverWithApp({ args: ['--runner-memory', '300M'] });
+    await both.server.integration();
+    await both.server.deploy({ 'fake/syncs/good': GOOD, ...Object.fromEntries(names.map((name) => [`fake/syncs/${name}`, sourceOf(name)])) });
+    await both.server.connection('good', fake.url);
+    return both;
+}
+
+async function stop({ server, app }: { server: Server; app: App }): Promise<void> {
+    await server.stop();
+    app.close();
+}
+
+function outcome(app: App, name: string, connection: string): Promise<any> {
+    return app.syncs(1, (body) => body.syncName === name && body.connectionId === connection, 18_000).then(([hook]) => hook);
+}
+
+async function misbehave({ server, app }: { server: Server; app: App }, name: string): Promise<void> {
+    const { error, log, count } = CASES[name]!;
+    await server.connection(name, fake.url);
+    await server.trigger(name, name);
+    const hook = await outcome(app, name, name);
+    assert.equal(hook.success, !error, JSON.stringify(hook));
+    if (error) assert.match(JSON.stringify(hook.error), error);
+    if (error) await server.said(name, /^error/);
+    if (log) await server.said(name, log);
+    if (count !== undefined) assert.equal((await server.records(name, modelOf(name))).length, count);
+}
+
+async function unharmed({ server, app }: { server: Server; app: App }): Promise<void> {
+    const hook = await outcome(app, 'good', 'good');
+    assert.equal(hook.success, true, JSON.stringify(hook));
+    assert.deepEqual(hook.responseResults, { added: 3000, deleted: 0, updated: 0 });
+    const reader = new Reader(server, 'good', 'Good', 1000);
+    assert.equal((await reader.drain()).length, 3000);
+}
+
 before(async () => {
-    ({ server, app } = await serverWithApp({ args: ['--runner-memory', '300M', '--runner-processes', '4'] }));
     fake = await startFake();
     fake.on('GET', '/ok', json({ ok: true }));
-    fake.on('GET', '/pages', slow(150, new Collection(4000).byCursor));
-    await server.integration();
-    await server.deploy({ 'fake/syncs/good': GOOD, ...Object.fromEntries(Object.keys(CASES).map((name) => [`fake/syncs/${name}`, sourceOf(name)])) });
-    await server.connection('good', fake.url);
+    fake.on('GET', '/pages', slow(100, new Collection(3000).byCursor));
 });
-after(async () => {
-    await server.stop();
-    await fake.close();
-    app.close();
-});
+after(() => fake.close());
 
-const outcome = (name: string, connection: string) => app.syncs(1, (body) => body.syncName === name && body.connectionId === connection, 18_000).then(([hook]) => hook);
-
-describe('while a good sync runs', { concurrency: true }, () => {
-    before(() => server.trigger('good', 'good'));
-
-    for (const [name, { error, log, count }] of Object.entries(CASES)) {
-        test(name, async () => {
-            await server.connection(name, fake.url);
-            await server.trigger(name, name);
-            const hook = await outcome(name, name);
-            assert.equal(hook.success, !error, JSON.stringify(hook));
-            if (error) assert.match(JSON.stringify(hook.error), error);
-            if (error) await server.said(name, /^error/);
-            if (log) await server.said(name, log);
-            if (count !== undefined) assert.equal((await server.records(name, modelOf(name))).length, count);
+describe('all at the same time', { concurrency: true }, () => {
+    for (const name of Object.keys(HOGS))
+        test(`${name}, beside a good one`, async () => {
+            const both = await start([name]);
+            await both.server.trigger('good', 'good');
+            await fake.asked(1);
+            await misbehave(both, name);
+            await unharmed(both);
+            await stop(both);
         });
-    }
 
-    test('and the good one ends unharmed', async () => {
-        const hook = await outcome('good', 'good');
-        assert.equal(hook.success, true, JSON.stringify(hook));
-        assert.deepEqual(hook.responseResults, { added: 4000, deleted: 0, updated: 0 });
-        const reader = new Reader(server, 'good', 'Good', 1000);
-        assert.equal((await reader.drain()).length, 4000);
-        assert.equal(hook.checkpoints.from, null);
+    test('small sins, beside a good one', { concurrency: true }, async (t) => {
+        const names = Object.keys(CASES).filter((name) => !(name in HOGS));
+        const both = await start(names);
+        const { server, app } = both;
+        await server.trigger('good', 'good');
+        await Promise.all(names.map((name) => t.test(name, () => misbehave(both, name))));
+        await unharmed(both);
+
+        await t.test('an error names the place in the TypeScript', async () => {
+            const hook = await outcome(app, 'throws', 'throws');
+            const lines = sourceOf('throws').split('\n');
+            const line = lines.findIndex((text) => text.includes('on purpose')) + 1;
+            const column = lines[line - 1]!.indexOf('new TypeError') + 1;
+            const said = JSON.stringify(hook.error) + (await server.messages('throws')).join('\n');
+            const [, at] = new RegExp(`throws\\.ts:${line}:(\\d+)`).exec(said) ?? [];
+            assert.ok(at, said);
+            assert.ok(Math.abs(Number(at) - column) <= 'new TypeError('.length, `column ${at}, not about ${column}`);
+        });
+
+        await t.test('nothing gets out, and nothing stays behind for the next run', async () => {
+            const [{ tried }] = await server.records('escapes', modelOf('escapes'));
+            for (const [name, result] of Object.entries(tried)) assert.doesNotMatch(result as string, /^got/, name);
+            const [{ leaked, polluted, map }] = await server.records('innocent', modelOf('innocent'));
+            assert.deepEqual([leaked, polluted, map], [null, null, [2]]);
+        });
+        await stop(both);
     });
-});
 
-test('an error names the place in the TypeScript', async () => {
-    const hook = await outcome('throws', 'throws');
-    const lines = sourceOf('throws').split('\n');
-    const line = lines.findIndex((text) => text.includes('on purpose')) + 1;
-    const column = lines[line - 1]!.indexOf('new TypeError') + 1;
-    const said = JSON.stringify(hook.error) + (await server.messages('throws')).join('\n');
-    const [, at] = new RegExp(`throws\\.ts:${line}:(\\d+)`).exec(said) ?? [];
-    assert.ok(at, said);
-    assert.ok(Math.abs(Number(at) - column) <= 'new TypeError('.length, `column ${at}, not about ${column}`);
-});
-
-test('nothing gets out, and nothing stays behind for the next run', async () => {
-    const [{ tried }] = await server.records('escapes', modelOf('escapes'));
-    for (const [name, result] of Object.entries(tried)) assert.doesNotMatch(result as string, /^got/, name);
-    const [{ leaked, polluted, map }] = await server.records('innocent', modelOf('innocent'));
-    assert.deepEqual([leaked, polluted, map], [null, null, [2]]);
-});
-
-test('what cannot be loaded fails when it runs', async () => {
-    const flow = (name: string, js: string) => ({
-        syncName: name, providerConfigKey: 'fake', type: 'sync', models: ['Raw'], version: '1', runs: 'every hour', auto_start: false, track_deletes: false,
-        sync_type: 'full', attributes: {}, metadata: { scopes: [] }, endpoints: [], webhookSubscriptions: [], features: [], fileBody: { js, ts: '' },
-        models_json_schema: { definitions: { Raw: { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] } } }
+    test('what cannot be loaded fails when it runs', async () => {
+        const both = await start([]);
+        const { server, app } = both;
+        const flow = (name: string, js: string) => ({
+            syncName: name, providerConfigKey: 'fake', type: 'sync', models: ['Raw'], version: '1', runs: 'every hour', auto_start: false, track_deletes: false,
+            sync_type: 'full', attributes: {}, metadata: { scopes: [] }, endpoints: [], webhookSubscriptions: [], features: [], fileBody: { js, ts: '' },
+            models_json_schema: { definitions: { Raw: { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] } } }
+        });
+        const bundles: Record<string, [string, RegExp]> = {
+            'load-throws': [`throw new Error('at load');`, /at load/],
+            'load-syntax': [`function (`, /./],
+            'load-empty': [``, /exec/],
+            'load-other': [`module.exports.default = { type: 'action', exec: async () => {} };`, /action/],
+            'load-endless': [`for (;;) {}`, /endless|busy/]
+        };
+        for (const [name, [js]] of Object.entries(bundles)) {
+            const body = { flowConfigs: [flow(name, js)], deployMode: 'single', reconcile: true, debug: false, nangoYamlBody: '', sdkVersion: '0.71.10-zero', source: 'repo' };
+            const { status, body: answer } = await server.api('POST', '/sync/deploy', body);
+            assert.equal(status, 200, `${name}: ${JSON.stringify(answer)}`);
+        }
+        await server.connection('load', fake.url);
+        await Promise.all(
+            Object.entries(bundles).map(async ([name, [, error]]) => {
+                await server.trigger(name, 'load');
+                const hook = await outcome(app, name, 'load');
+                assert.equal(hook.success, false, name);
+                assert.match(JSON.stringify(hook.error), error);
+            })
+        );
+        assert.equal((await server.api('GET', '/ready')).status, 200);
+        await stop(both);
     });
-    const bundles: Record<string, [string, RegExp]> = {
-        'load-throws': [`throw new Error('at load');`, /at load/],
-        'load-syntax': [`function (`, /./],
-        'load-empty': [``, /./],
-        'load-other': [`module.exports.default = { type: 'action', exec: async () => {} };`, /./],
-        'load-endless': [`for (;;) {}`, /./]
-    };
-    for (const [name, [js]] of Object.entries(bundles)) {
-        const body = { flowConfigs: [flow(name, js)], deployMode: 'single', reconcile: true, debug: false, nangoYamlBody: '', sdkVersion: '0.71.10-zero', source: 'repo' };
-        const { status, body: answer } = await server.api('POST', '/sync/deploy', body);
-        assert.equal(status, 200, `${name}: ${JSON.stringify(answer)}`);
-    }
-    await server.connection('load', fake.url);
-    await Promise.all(
-        Object.entries(bundles).map(async ([name, [, error]]) => {
-            await server.trigger(name, 'load');
-            const hook = await outcome(name, 'load');
-            assert.equal(hook.success, false, name);
-            assert.match(JSON.stringify(hook.error), error);
-        })
-    );
-    assert.equal((await server.api('GET', '/ready')).status, 200);
 });

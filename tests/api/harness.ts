@@ -244,8 +244,12 @@ export class Server {
         const { data } = await this.ok('GET', `/logs/operations?connection=${encodeURIComponent(connection)}&limit=100`);
         const lines: string[] = [];
         for (const operation of data) {
-            const { data: messages } = await this.ok('GET', `/logs/operations/${operation.id}/messages?limit=1000`);
-            lines.push(...messages.map((m: any) => `${m.level} ${m.message}`));
+            for (let cursor: string | null = ''; cursor !== null; ) {
+                const query: string = cursor ? `&cursor=${cursor}` : '';
+                const page: any = await this.ok('GET', `/logs/operations/${operation.id}/messages?limit=1000${query}`);
+                lines.push(...page.data.map((m: any) => `${m.level} ${m.message}`));
+                cursor = page.next_cursor ?? null;
+            }
         }
         return lines;
     }
