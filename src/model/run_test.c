@@ -440,15 +440,19 @@ static int logs(struct dbc *c, void *arg, struct err *err)
 		(void)state;                  \
 		in_world(name);               \
 	}
-#define JOB_TESTS(X)                                                                       \
-	X(due_once)                                                                        \
-	X(counts)                                                                          \
-	X(failure)                                                                         \
-	X(retries)                                                                         \
-	X(fenced)                                                                          \
-	X(triggers)                                                                        \
-	X(resets) X(recovers) X(refuses) X(versions) X(locking) X(frequencies) X(variants) \
-		X(statuses) X(deleted_and_back) X(logs)
+/* clang-format off: it never settles on where these backslashes go */
+#define JOB_TESTS(X)                                                             \
+	X(due_once)                                                              \
+	X(counts)                                                                \
+	X(failure)                                                               \
+	X(retries)                                                               \
+	X(fenced)                                                                \
+	X(triggers)                                                              \
+	X(resets)                                                                \
+	X(recovers)                                                              \
+	X(refuses) X(versions) X(locking) X(frequencies) X(variants) X(statuses) \
+		X(deleted_and_back) X(logs)
+/* clang-format on */
 JOB_TESTS(JOB_TEST)
 
 static void checkpoint_limits(void **state UNUSED)

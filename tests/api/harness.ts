@@ -18,7 +18,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-export const binary = process.env['TIDEMARK_BIN'] ?? join(root, 'build', 'test', 'src', 'tidemark');
+export const binary = process.env['TIDEMARK_BIN'] ?? join(root, 'build', 'test', 'tidemark');
 
 const atExit: (() => void)[] = [];
 process.on('exit', () => atExit.forEach((what) => what()));
