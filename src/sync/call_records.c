@@ -139,8 +139,10 @@ static void prepared(struct call *c, const struct err *err)
 {
 	struct batch_call *b = c->state;
 
-	if (err->code == ERR_INVALID && b->report.wrong) {
-		call_refuse(c, "run", "invalid_sync_record", err->msg, 0);
+	/* Else it is the store that refuses them, for a reason of its own. */
+	bool strict = sv_eq_str(c->fl->run.validation, "fail");
+	if (err->code == ERR_INVALID && b->report.wrong && strict) {
+		call_refuse(c, "client", "invalid_sync_record", err->msg, 0);
 		call_end(c, NULL);
 		return;
 	}
