@@ -2,23 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Collection } from '../fake/collection.ts';
-import { startFake, type Fake } from '../fake/fake.ts';
-import { json, slow } from '../fake/replies.ts';
-import { App, Reader, Server, serverWithApp, sync } from './harness.ts';
-
-let fake: Fake;
-
-interface Case {
-    /** The body of exec. */
-    body: string;
-    /** What the error webhook says; without it the run succeeds. */
-    error?: RegExp;
-    /** A line of the log. */
-    log?: RegExp;
-    /** Records saved in the end. */
-    count?: number;
-}
+import { Neighbours, type Case } from './neighbours.ts';
 
 const big = `'x'.repeat(1 << 20)`;
 const CASES: Record<string, Case> = {
@@ -84,148 +68,61 @@ const CASES: Record<string, Case> = {
     }
 };
 
-/* What takes a whole process or all of its memory; each in a server of its own, beside a good sync. */
-const HOGS: Record<string, Case> = {
-    endless: { body: `for (;;) {}`, error: /endless|busy/ },
-    'endless-microtasks': { body: `const again = (): Promise<void> => Promise.resolve().then(again); await again();`, error: /endless|busy/ },
-    'memory-objects': { body: `const all: any[] = []; for (;;) all.push({ text: String(Math.random()).repeat(100) });`, error: /memory/i },
-    'memory-buffers': { body: `const all: any[] = []; for (;;) all.push(new Uint8Array(16 << 20).fill(7));`, error: /memory/i },
-    'memory-text': { body: `let text = 'x'; for (;;) text += text;`, error: /memory/i }
-};
-Object.assign(CASES, HOGS);
-
-const modelOf = (name: string) => `M${Object.keys(CASES).indexOf(name)}`;
-const sourceOf = (name: string) => {
-    const { body } = CASES[name]!;
-    return sync(body.replaceAll("'M'", `'${modelOf(name)}'`), { model: modelOf(name), autoStart: false });
-};
-
-const GOOD = sync(
-    `
-        const done = await nango.getCheckpoint();
-        for await (const page of nango.paginate({ endpoint: '/pages', params: { cursor: done?.after ?? '' }, retries: 3,
-            paginate: { type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'cursor', response_path: 'items', limit_name_in_request: 'limit', limit: 100 } })) {
-            await nango.batchSave(page, 'Good');
-            await nango.saveCheckpoint({ after: page.at(-1).id });
-        }
-        await nango.clearCheckpoint();`,
-    { model: 'Good', autoStart: false }
-);
-
-/** A server with a good sync that runs for a few seconds, and bad ones. */
-async function start(names: string[]): Promise<{ server: Server; app: App }> {
-    const both = await serverWithApp({ args: ['--runner-memory', '300M'] });
-    await both.server.integration();
-    await both.server.deploy({ 'fake/syncs/good': GOOD, ...Object.fromEntries(names.map((name) => [`fake/syncs/${name}`, sourceOf(name)])) });
-    await both.server.connection('good', fake.url);
-    return both;
-}
-
-async function stop({ server, app }: { server: Server; app: App }): Promise<void> {
-    await server.stop();
-    app.close();
-}
-
-function outcome(app: App, name: string, connection: string): Promise<any> {
-    return app.syncs(1, (body) => body.syncName === name && body.connectionId === connection, 18_000).then(([hook]) => hook);
-}
-
-async function misbehave({ server, app }: { server: Server; app: App }, name: string): Promise<void> {
-    const { error, log, count } = CASES[name]!;
-    await server.connection(name, fake.url);
-    await server.trigger(name, name);
-    const hook = await outcome(app, name, name);
-    assert.equal(hook.success, !error, JSON.stringify(hook));
-    if (error) assert.match(JSON.stringify(hook.error), error);
-    if (error) await server.said(name, /^error/);
-    if (log) await server.said(name, log);
-    if (count !== undefined) assert.equal((await server.records(name, modelOf(name))).length, count);
-}
-
-async function unharmed({ server, app }: { server: Server; app: App }): Promise<void> {
-    const hook = await outcome(app, 'good', 'good');
-    assert.equal(hook.success, true, JSON.stringify(hook));
-    assert.deepEqual(hook.responseResults, { added: 3000, deleted: 0, updated: 0 });
-    const reader = new Reader(server, 'good', 'Good', 1000);
-    assert.equal((await reader.drain()).length, 3000);
-}
-
+let all: Neighbours;
 before(async () => {
-    fake = await startFake();
-    fake.on('GET', '/ok', json({ ok: true }));
-    fake.on('GET', '/pages', slow(100, new Collection(3000).byCursor));
+    all = await Neighbours.start(CASES);
 });
-after(() => fake.close());
+after(() => all.stop());
 
-describe('all at the same time', { concurrency: true }, () => {
-    for (const name of Object.keys(HOGS))
-        test(`${name}, beside a good one`, async () => {
-            const both = await start([name]);
-            await both.server.trigger('good', 'good');
-            await fake.asked(1);
-            await misbehave(both, name);
-            await unharmed(both);
-            await stop(both);
-        });
+describe('all at once, beside a good sync', { concurrency: true }, () => {
+    for (const name of Object.keys(CASES)) test(name, () => all.misbehave(name));
+});
 
-    test('small sins, beside a good one', { concurrency: true }, async (t) => {
-        const names = Object.keys(CASES).filter((name) => !(name in HOGS));
-        const both = await start(names);
-        const { server, app } = both;
-        await server.trigger('good', 'good');
-        await Promise.all(names.map((name) => t.test(name, () => misbehave(both, name))));
-        await unharmed(both);
+test('the good sync is unharmed', () => all.unharmed());
 
-        await t.test('an error names the place in the TypeScript', async () => {
-            const hook = await outcome(app, 'throws', 'throws');
-            const lines = sourceOf('throws').split('\n');
-            const line = lines.findIndex((text) => text.includes('on purpose')) + 1;
-            const column = lines[line - 1]!.indexOf('new TypeError') + 1;
-            const said = JSON.stringify(hook.error) + (await server.messages('throws')).join('\n');
-            const [, at] = new RegExp(`throws\\.ts:${line}:(\\d+)`).exec(said) ?? [];
-            assert.ok(at, said);
-            assert.ok(Math.abs(Number(at) - column) <= 'new TypeError('.length, `column ${at}, not about ${column}`);
-        });
+test('an error names the place in the TypeScript', async () => {
+    const hook = await all.outcome('throws');
+    const lines = all.source('throws').split('\n');
+    const line = lines.findIndex((text) => text.includes('on purpose')) + 1;
+    const column = lines[line - 1]!.indexOf('new TypeError') + 1;
+    const said = JSON.stringify(hook.error) + (await all.server.messages('throws')).join('\n');
+    const [, at] = new RegExp(`throws\\.ts:${line}:(\\d+)`).exec(said) ?? [];
+    assert.ok(at, said);
+    assert.ok(Math.abs(Number(at) - column) <= 'new TypeError('.length, `column ${at}, not about ${column}`);
+});
 
-        await t.test('nothing gets out, and nothing stays behind for the next run', async () => {
-            const [{ tried }] = await server.records('escapes', modelOf('escapes'));
-            for (const [name, result] of Object.entries(tried)) assert.doesNotMatch(result as string, /^got/, name);
-            const [{ leaked, polluted, map }] = await server.records('innocent', modelOf('innocent'));
-            assert.deepEqual([leaked, polluted, map], [null, null, [2]]);
-        });
-        await stop(both);
+test('nothing gets out, and nothing stays behind for the next run', async () => {
+    const [{ tried }] = await all.server.records('escapes', all.model('escapes'));
+    for (const [name, result] of Object.entries(tried)) assert.doesNotMatch(result as string, /^got/, name);
+    const [{ leaked, polluted, map }] = await all.server.records('innocent', all.model('innocent'));
+    assert.deepEqual([leaked, polluted, map], [null, null, [2]]);
+});
+
+test('what cannot be loaded fails when it runs', async () => {
+    const { server } = all;
+    const flow = (name: string, js: string) => ({
+        syncName: name, providerConfigKey: 'fake', type: 'sync', models: ['Raw'], version: '1', runs: 'every hour', auto_start: false, track_deletes: false,
+        sync_type: 'full', attributes: {}, metadata: { scopes: [] }, endpoints: [], webhookSubscriptions: [], features: [], fileBody: { js, ts: '' },
+        models_json_schema: { definitions: { Raw: { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] } } }
     });
-
-    test('what cannot be loaded fails when it runs', async () => {
-        const both = await start([]);
-        const { server, app } = both;
-        const flow = (name: string, js: string) => ({
-            syncName: name, providerConfigKey: 'fake', type: 'sync', models: ['Raw'], version: '1', runs: 'every hour', auto_start: false, track_deletes: false,
-            sync_type: 'full', attributes: {}, metadata: { scopes: [] }, endpoints: [], webhookSubscriptions: [], features: [], fileBody: { js, ts: '' },
-            models_json_schema: { definitions: { Raw: { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] } } }
-        });
-        const bundles: Record<string, [string, RegExp]> = {
-            'load-throws': [`throw new Error('at load');`, /at load/],
-            'load-syntax': [`function (`, /./],
-            'load-empty': [``, /exec/],
-            'load-other': [`module.exports.default = { type: 'action', exec: async () => {} };`, /action/],
-            'load-endless': [`for (;;) {}`, /endless|busy/]
-        };
-        for (const [name, [js]] of Object.entries(bundles)) {
-            const body = { flowConfigs: [flow(name, js)], deployMode: 'single', reconcile: true, debug: false, nangoYamlBody: '', sdkVersion: '0.71.10-zero', source: 'repo' };
-            const { status, body: answer } = await server.api('POST', '/sync/deploy', body);
-            assert.equal(status, 200, `${name}: ${JSON.stringify(answer)}`);
-        }
-        await server.connection('load', fake.url);
-        await Promise.all(
-            Object.entries(bundles).map(async ([name, [, error]]) => {
-                await server.trigger(name, 'load');
-                const hook = await outcome(app, name, 'load');
-                assert.equal(hook.success, false, name);
-                assert.match(JSON.stringify(hook.error), error);
-            })
-        );
-        assert.equal((await server.api('GET', '/ready')).status, 200);
-        await stop(both);
-    });
+    const bundles: Record<string, [string, RegExp]> = {
+        'load-throws': [`throw new Error('at load');`, /at load/],
+        'load-syntax': [`function (`, /./],
+        'load-empty': [``, /exec/],
+        'load-other': [`module.exports.default = { type: 'action', exec: async () => {} };`, /action/]
+    };
+    for (const [name, [js]] of Object.entries(bundles)) {
+        const body = { flowConfigs: [flow(name, js)], deployMode: 'single', reconcile: true, debug: false, nangoYamlBody: '', sdkVersion: '0.71.10-zero', source: 'repo' };
+        const { status, body: answer } = await server.api('POST', '/sync/deploy', body);
+        assert.equal(status, 200, `${name}: ${JSON.stringify(answer)}`);
+    }
+    await server.connection('load', all.fake.url);
+    await Promise.all(
+        Object.entries(bundles).map(async ([name, [, error]]) => {
+            await server.trigger(name, 'load');
+            const hook = await all.outcome(name, 'load');
+            assert.equal(hook.success, false, name);
+            assert.match(JSON.stringify(hook.error), error);
+        })
+    );
 });
