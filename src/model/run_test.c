@@ -440,7 +440,8 @@ static int logs(struct dbc *c, void *arg, struct err *err)
 		(void)state;                  \
 		in_world(name);               \
 	}
-/* clang-format off: it never settles on where these backslashes go */
+/* The formatter never settles on where these backslashes go. */
+/* clang-format off */
 #define JOB_TESTS(X)                                                             \
 	X(due_once)                                                              \
 	X(counts)                                                                \
