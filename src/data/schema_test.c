@@ -42,6 +42,14 @@ static const struct {
 	{ "{\"propertyNames\":{\"maxLength\":2}}", "{\"abc\":1}", "propertyNames " },
 	{ "{\"items\":{\"type\":\"number\"}}", "[1,\"a\"]", "type /1" },
 	{ "{\"items\":[{\"type\":\"number\"}],\"additionalItems\":false}", "[1,2]", "false /1" },
+	{ "{\"prefixItems\":[true,{\"type\":\"number\"}],\"items\":false}", "[1,\"a\"]",
+		"type /1" },
+	{ "{\"prefixItems\":[true],\"items\":false}", "[1,2]", "false /1" },
+	{ "{\"properties\":{\"a/b~\":{\"type\":\"null\"}}}", "{\"a/b~\":1}", "type /a~1b~0" },
+	{ "{\"definitions\":{\"a b/c\":{\"type\":\"null\"}},\"$ref\":\"#/definitions/a%20b~1c\"}",
+		"1", "type " },
+	{ "{\"required\":[\"b\",\"a\"],\"properties\":{\"z\":{},\"a\":{},\"b\":{}}}",
+		"{\"a\":1,\"z\":1}", "required " },
 	{ "{\"minItems\":2}", "[1]", "minItems " },
 	{ "{\"uniqueItems\":true}", "[1,2,1.0]", "uniqueItems " },
 	{ "{\"contains\":{\"const\":2}}", "[1,3]", "contains " },
@@ -123,12 +131,31 @@ static void refuses_schemas_that_make_no_sense(void **state UNUSED)
 	}
 }
 
+/* Each level of alternatives doubles the work: without a bound this takes for ever. */
+static void cost_is_bounded(void **state UNUSED)
+{
+	own(json_unref) struct json_t *doc =
+		parse("{\"anyOf\":[{\"items\":{\"$ref\":\"#\"}},{\"items\":{\"$ref\":\"#\"}}],"
+		      "\"not\":{\"type\":\"number\"}}");
+	own(json_unref) struct json_t *v =
+		parse("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]"
+		      "]]]]]]]]]]]]]]]");
+	own(schema_free) struct schema *s = NULL;
+	struct schema_issue issue[3];
+
+	assert_int_equal(schema_new(doc, SV_LIT("#"), &s, NULL), 0);
+	size_t n = schema_check(s, v, issue, 3);
+	assert_true(n > 0);
+	assert_string_equal(issue[n - 1].msg, "too costly to check to the end");
+}
+
 int schema_tests(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges_values),
 		cmocka_unit_test(collects_every_issue_up_to_max),
 		cmocka_unit_test(refuses_schemas_that_make_no_sense),
+		cmocka_unit_test(cost_is_bounded),
 	};
 
 	return cmocka_run_group_tests_name("schema", tests, NULL, NULL);
