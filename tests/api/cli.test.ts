@@ -157,7 +157,8 @@ test('a dry run checks records when it is told to', async () => {
 test('a dry run that is saved is a test that passes, until the function changes', async () => {
     const source = sync(`
         const { data } = await nango.get({ endpoint: '/items' });
-        await nango.batchSave(data.items, 'Item');`);
+        const ids = data.items.map(({ id }) => ({ id }));
+        await nango.batchSave(ids, 'Item');`);
     const dir = one(source);
     await server.connection('saved', fake.url);
     const saved = await tidemark(dir, 'dryrun', 'items', 'saved', '--save');
@@ -166,7 +167,7 @@ test('a dry run that is saved is a test that passes, until the function changes'
     const passed = await run(binary, ['test', dir]);
     assert.equal(passed.code, 0, passed.stdout + passed.stderr);
     assert.match(passed.stdout, /1 passed, 0 failed, 0 skipped\n$/);
-    writeFileSync(join(dir, 'fake', 'syncs', 'items.ts'), source.replace('data.items,', 'data.items.slice(1),'));
+    writeFileSync(join(dir, 'fake', 'syncs', 'items.ts'), source.replace('(ids,', '(ids.slice(1),'));
     const failed = await run(binary, ['test', dir]);
     assert.equal(failed.code, 1);
     assert.match(failed.stdout, /^FAIL\s+fake\/items: /m);

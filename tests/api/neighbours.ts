@@ -1,4 +1,4 @@
-/** Functions that misbehave, on a server where a good sync is running: for functions-bad and functions-hog. */
+/** Functions that misbehave, on a server where a good sync is running: for functions-*.test.ts. */
 
 import assert from 'node:assert/strict';
 import { Collection } from '../fake/collection.ts';
@@ -56,6 +56,14 @@ export class Neighbours {
         await server.trigger('good', 'good');
         await fake.asked(1);
         return all;
+    }
+
+    /** One function on a server of its own. */
+    static async once(name: string, what: Case): Promise<void> {
+        const all = await Neighbours.start({ [name]: what });
+        await all.misbehave(name);
+        await all.unharmed();
+        await all.stop();
     }
 
     async stop(): Promise<void> {

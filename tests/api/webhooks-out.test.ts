@@ -129,3 +129,26 @@ test('what is owed survives a crash while the app is away', async () => {
     assert.equal(back.webhooks.length, 1);
     back.close();
 });
+
+test('what was on its way when the server died is sent again, under the same id', async () => {
+    const here = await serverWithApp();
+    await here.server.integration();
+    await here.server.deploy({ 'fake/syncs/items': scripted });
+    await here.server.connection('c1', 'http://127.0.0.1:1', 'fake', { metadata: { ops: [['batchSave', [{ id: '1' }], 'Item']] } });
+    await here.app.hooks(1, ({ body }) => body.type === 'auth');
+    const isSync = ({ body }: Webhook) => body.type === 'sync';
+    here.app.answer = (hook) => {
+        // Before the answer gets there.
+        if (isSync(hook) && here.app.webhooks.filter(isSync).length === 1) process.kill(here.server.pid, 'SIGKILL');
+        return 200;
+    };
+    await here.server.trigger('items', 'c1');
+    await here.app.hooks(1, isSync);
+    await here.server.ended();
+    await here.server.up();
+    const hooks = await here.app.hooks(2, isSync);
+    assert.equal(hooks[0]!.raw, hooks[1]!.raw);
+    assert.equal(header(hooks[0]!, 'webhook-id'), header(hooks[1]!, 'webhook-id'));
+    await here.server.stop();
+    here.app.close();
+});
