@@ -47,6 +47,10 @@ UPDATE outbox SET next_ms = $1 WHERE state = 'PENDING' AND next_ms > $1 AND next
 -- name: outbox_take_over (postgres)
 UPDATE outbox SET next_ms = $1 WHERE $2 < 0;
 
+-- Claims of a former process: nobody else delivers from this store.
+-- name: outbox_recover
+UPDATE outbox SET next_ms = $1 WHERE state = 'PENDING' AND next_ms > $1 AND next_ms <= $2;
+
 -- name: outbox_next
 SELECT next_ms FROM outbox WHERE state = 'PENDING' ORDER BY next_ms LIMIT 1;
 

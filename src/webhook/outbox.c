@@ -23,6 +23,7 @@ struct outbox {
 	struct timer timer; /* for what is due later */
 	struct op claim;
 	bool claiming, again, draining;
+	bool recovered; /* claims of a former process were taken back */
 	int64_t in_flight;
 	struct arena claimed; /* of the claim job */
 	struct delivery **batch;
@@ -334,6 +335,11 @@ static int claim_job(struct dbc *c, void *arg, struct err *err)
 	free_batch(o); /* of a first try of this job that was rolled back */
 	arena_done(&o->claimed);
 	o->batch = arena_array(&o->claimed, limit + 1, sizeof(*o->batch));
+	/* A retry that was due within the lease comes early by it: no harm. */
+	int64_t now = clock_now_ms();
+	if (!o->recovered)
+		TRY(db_exec(c, Q_OUTBOX_RECOVER, ARGS(arg_i64(now), arg_i64(now + CLAIM_MS)), NULL,
+			err));
 	TRY(claim_rows(o, c, limit, err));
 	for (size_t i = 0; i < o->batch_count; i++) {
 		struct delivery *d = o->batch[i];
@@ -392,6 +398,7 @@ static void claimed(void *ctx, const struct err *err)
 		free_batch(o);
 	}
 	o->took_over |= !failed;
+	o->recovered |= !failed;
 	start_batch(o);
 	if (o->draining) {
 		outbox_drain(o, o->drained, o->drained_ctx);
