@@ -40,7 +40,8 @@ function children(source: object, above: object[], limits: Limits): unknown {
 		if (DROPPED.includes(key as string))
 			continue;
 		let value = (source as any)[key];
-		if (key === 'Authorization')
+		/* Headers of responses and of our own config have it in lower case. */
+		if (!isArray && (key as string).toLowerCase() === 'authorization')
 			value = '[Redacted]';
 		else if (typeof value === 'object' && value !== null && ++objects > limits.objects)
 			value = '[...]';
