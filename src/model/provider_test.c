@@ -4,11 +4,12 @@
 #include "base/clock.h"
 #include "data/json.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static struct providers *parse(const char *text)
 {
