@@ -38,7 +38,6 @@ const CASES: Record<string, Case> = {
     'log-odd': { body: `await nango.log(undefined as any); await nango.log({ a: 1n } as any); await nango.log('x', 1 as any); const c: any = {}; c.c = c; await nango.log('cycle', c); await nango.log('${'y'.repeat(20_000)}'); console.log('from the console', 1);`, log: /from the console/ },
     'request-flood': { body: `for (let i = 0; i < 3000; i++) nango.get({ endpoint: '/ok' }).catch(() => {}); await nango.log('asked');`, log: /asked/ },
     'await-later': { body: `nango.batchSave([{ id: 'late' }], 'M'); await nango.log('did not wait');` },
-    'slow-regex': { body: `/^(a+)+$/.test('a'.repeat(60) + 'b');` },
     escapes: {
         body: `
         const g = globalThis as any;
