@@ -7,7 +7,10 @@
 #include <ctype.h>
 #include <regex.h>
 
-#define REPEAT_MAX 20000 /* product of all {n,m}: what the matcher unrolls */
+/* The matcher unrolls x{2,9} to nine copies and x+ to two, within each other: the product counts.
+ */
+#define UNROLLED_MAX 5000
+#define GROUPS_MAX 32
 
 struct pattern {
 	regex_t re;
@@ -17,7 +20,9 @@ struct reader {
 	struct sv source;
 	size_t i;
 	struct buf out;
-	uint64_t repeats;
+	uint64_t unrolled[GROUPS_MAX + 1]; /* of each open group, outermost first */
+	size_t groups;
+	uint64_t atom; /* what a quantifier would repeat; 0: nothing that can be */
 };
 
 /* The characters of \d \w \s as the inside of a bracket; NULL for other letters. */
@@ -179,30 +184,23 @@ static bool bracket(struct reader *r)
 	return ok;
 }
 
-/* "{2,5}", counted; a brace that is no repetition is itself. */
-static bool repetition(struct reader *r)
+static bool atom(struct reader *r, uint64_t size)
 {
-	size_t from = r->i;
-	uint64_t n = 0, most = 0;
+	r->atom = size;
+	r->unrolled[r->groups] += size;
+	return r->unrolled[r->groups] <= UNROLLED_MAX;
+}
 
-	while (r->i < r->source.len && (isdigit((unsigned char)r->source.ptr[r->i]) ||
-					       (r->source.ptr[r->i] == ',' && r->i > from))) {
-		char c = r->source.ptr[r->i++];
-		n = c == ',' ? 0 : n * 10 + (uint64_t)(c - '0');
-		most = n > most ? n : most;
-		if (most > REPEAT_MAX)
-			return false;
-	}
-	if (r->i == from || r->i == r->source.len || r->source.ptr[r->i] != '}') {
-		r->i = from;
-		buf_str(&r->out, "\\{");
-		return true;
-	}
-	r->i++;
-	buf_char(&r->out, '{');
-	buf_add(&r->out, r->source.ptr + from, r->i - from);
-	r->repeats *= most ? most : 1;
-	return r->repeats <= REPEAT_MAX;
+/* A quantifier takes the atom before it; another one behind it is no JavaScript. */
+static bool repeat(struct reader *r, uint64_t times)
+{
+	uint64_t more = r->atom * (times ? times - 1 : 0);
+
+	if (!r->atom)
+		return false;
+	r->atom = 0;
+	r->unrolled[r->groups] += more;
+	return r->unrolled[r->groups] <= UNROLLED_MAX;
 }
 
 static bool next_is(const struct reader *r, const char *text)
@@ -217,6 +215,55 @@ static void skip_lazy(struct reader *r)
 		r->i++;
 }
 
+/* "{2,5}"; a brace that is no repetition is itself. */
+static bool repetition(struct reader *r)
+{
+	size_t from = r->i;
+	uint64_t n = 0, most = 0;
+
+	while (r->i < r->source.len && (isdigit((unsigned char)r->source.ptr[r->i]) ||
+					       (r->source.ptr[r->i] == ',' && r->i > from))) {
+		char c = r->source.ptr[r->i++];
+		n = c == ',' ? 0 : n * 10 + (uint64_t)(c - '0');
+		most = n > most ? n : most;
+		if (most > UNROLLED_MAX)
+			return false;
+	}
+	if (r->i == from || r->i == r->source.len || r->source.ptr[r->i] != '}') {
+		r->i = from;
+		buf_str(&r->out, "\\{");
+		return atom(r, 1);
+	}
+	r->i++;
+	buf_char(&r->out, '{');
+	buf_add(&r->out, r->source.ptr + from, r->i - from);
+	skip_lazy(r);
+	return repeat(r, most + 1);
+}
+
+static bool group_begin(struct reader *r)
+{
+	if (next_is(r, "?:"))
+		r->i += 2;
+	else if (next_is(r, "?"))
+		return false;
+	if (r->groups == GROUPS_MAX)
+		return false;
+	r->unrolled[++r->groups] = 0;
+	r->atom = 0;
+	buf_char(&r->out, '(');
+	return true;
+}
+
+static bool group_end(struct reader *r)
+{
+	if (r->groups == 0)
+		return false;
+	buf_char(&r->out, ')');
+	uint64_t size = r->unrolled[r->groups--];
+	return atom(r, size + 1);
+}
+
 /* In a group, so that a quantifier behind it takes all its bytes. */
 static bool wide_char(struct reader *r)
 {
@@ -226,54 +273,49 @@ static bool wide_char(struct reader *r)
 	buf_add(&r->out, r->source.ptr + r->i - 1, n);
 	buf_char(&r->out, ')');
 	r->i += n ? n - 1 : 0;
-	return n > 0;
+	return n > 0 && atom(r, n);
 }
 
 static bool step(struct reader *r)
 {
 	char c = r->source.ptr[r->i++];
-	bool ok = true;
 
 	if (c & 0x80)
 		return wide_char(r);
 	switch (c) {
-	case '\\': return escape(r);
-	case '[': return bracket(r);
-	case '{':
-		ok = repetition(r);
-		skip_lazy(r);
-		return ok;
-	case '(':
-		if (next_is(r, "?:"))
-			r->i += 2;
-		else if (next_is(r, "?"))
-			return false;
-		break;
+	case '\0': return false;
+	case '\\': return escape(r) && atom(r, 1);
+	case '[': return bracket(r) && atom(r, 1);
+	case '{': return repetition(r);
+	case '(': return group_begin(r);
+	case ')': return group_end(r);
 	case '*':
 	case '+':
 	case '?':
 		buf_char(&r->out, c);
 		skip_lazy(r);
+		return repeat(r, c == '?' ? 1 : 2);
+	case '^':
+	case '$':
+	case '|':
+		r->atom = 0;
+		buf_char(&r->out, c);
 		return true;
-	case '}':
-	case ']': buf_char(&r->out, '\\'); break;
-	case '\0': return false;
-	default: break;
+	case '.': buf_char(&r->out, c); return atom(r, 1);
+	default: literal(r, c); return atom(r, 1);
 	}
-	buf_char(&r->out, c);
-	return true;
 }
 
 struct pattern *pattern_new(struct sv source)
 {
-	struct reader r = { .source = source, .repeats = 1 };
+	struct reader r = { .source = source };
 	struct pattern *p = NULL;
 	bool ok = source.len <= PATTERN_LEN_MAX;
 
 	buf_init(&r.out, 16 * PATTERN_LEN_MAX);
 	while (ok && r.i < source.len)
 		ok = step(&r);
-	if (ok && buf_ok(&r.out)) {
+	if (ok && r.groups == 0 && buf_ok(&r.out)) {
 		p = NEW(struct pattern);
 		buf_str(&r.out, "");
 		if (regcomp(&p->re, r.out.ptr ? r.out.ptr : "", REG_EXTENDED | REG_NOSUB) != 0) {

@@ -32,6 +32,9 @@ static const struct {
 	{ "^\\x41\\u0042\\t\\/\\.\\$$", "AB\t/.$", true },
 	{ "^\xC3\xA9+$", "\xC3\xA9\xC3\xA9", true },
 	{ "^([A-Z]{2}|0)$", "AB", true },
+	{ "^(?:(a+)+,?)+$", "aa,a", true },
+	{ "^a{?$", "a{", true },
+	{ "^x(|y)$", "x", true },
 };
 
 static void matches_as_javascript(void **state UNUSED)
@@ -50,7 +53,9 @@ static void says_what_it_does_not_know(void **state UNUSED)
 {
 	static const char *const sources[] = { "^[^]a]$", "(?=a)", "(?!a)", "(?<=a)b", "(?<n>a)",
 		"(a)\\1", "\\bx", "\\p{L}", "[\xC3\xA9]", "[^]", "[]", "[a", "\\", "(",
-		"a{1000}{1000}", "a{99999999999}", "[\\S]", "[z-a]", "\\u00e9", "*" };
+		"a{1000}{1000}", "a{99999999999}", "a++", "a+*",
+		"((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+", "^*", "|+", "a)", "[\\S]", "[z-a]",
+		"\\u00e9", "*" };
 
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
 		struct pattern *p = pattern_new(sv_str(sources[i]));
