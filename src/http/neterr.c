@@ -41,7 +41,8 @@ static const struct {
 	{ X509_V_ERR_CERT_REVOKED, "CERT_REVOKED" },
 	{ X509_V_ERR_CERT_UNTRUSTED, "CERT_UNTRUSTED" },
 	{ X509_V_ERR_HOSTNAME_MISMATCH, "ERR_TLS_CERT_ALTNAME_INVALID" },
-	/* The chain is fine: then it is curl's own check of the name that failed. */
+	/* No verdict on the chain: it is curl's own check of the name that failed before. */
+	{ X509_V_ERR_UNSPECIFIED, "ERR_TLS_CERT_ALTNAME_INVALID" },
 	{ X509_V_OK, "ERR_TLS_CERT_ALTNAME_INVALID" },
 };
 
@@ -55,7 +56,8 @@ static void explain_cert(struct exchange *x)
 		if (cert_codes[i].verify == verify)
 			code = cert_codes[i].code;
 	explain(x, ERR_UPSTREAM, code, "the certificate of %.*s is not trusted: %s", SV(x->host),
-		verify ? X509_verify_cert_error_string(verify) : x->errbuf);
+		verify > X509_V_ERR_UNSPECIFIED ? X509_verify_cert_error_string(verify)
+						: x->errbuf);
 }
 
 static void explain_timeout(struct exchange *x)
@@ -123,6 +125,16 @@ static void explain_connect(struct exchange *x)
 	explain(x, ERR_UPSTREAM, code, "connect %s %.*s:%.*s", code, SV(x->host), SV(x->port));
 }
 
+/* A peer that goes away while TLS is set up is worth another attempt, one that errs is not. */
+static void explain_handshake(struct exchange *x)
+{
+	if (strstr(x->errbuf, "SSL_ERROR_SYSCALL") || strstr(x->errbuf, "unexpected eof"))
+		explain(x, ERR_UPSTREAM, "ECONNRESET",
+			"%.*s closed the connection before TLS was established", SV(x->host));
+	else
+		explain(x, ERR_UPSTREAM, "EPROTO", "%.*s: %s", SV(x->host), x->errbuf);
+}
+
 static void explain_other(struct exchange *x, CURLcode result)
 {
 	const char *text = x->errbuf[0] ? x->errbuf : curl_easy_strerror(result);
@@ -133,8 +145,6 @@ static void explain_other(struct exchange *x, CURLcode result)
 		code = "ERR_BAD_RESPONSE";
 	if (result == CURLE_HTTP2 || result == CURLE_HTTP2_STREAM)
 		code = "ERR_HTTP2_STREAM_ERROR";
-	if (result == CURLE_SSL_CONNECT_ERROR)
-		code = "EPROTO";
 	if (result == CURLE_SSL_CERTPROBLEM)
 		code = "invalid_certificate_or_key_format";
 	if (result == CURLE_URL_MALFORMAT)
@@ -160,6 +170,8 @@ static void explain_result(struct exchange *x, CURLcode result, int gai)
 		explain_io(x, "read");
 	else if (result == CURLE_PEER_FAILED_VERIFICATION)
 		explain_cert(x);
+	else if (result == CURLE_SSL_CONNECT_ERROR)
+		explain_handshake(x);
 	else
 		explain_other(x, result);
 }
