@@ -39,17 +39,13 @@ WHERE id IN (SELECT id FROM outbox WHERE state = 'PENDING' AND next_ms <= $1
 	ORDER BY next_ms LIMIT $3 FOR UPDATE SKIP LOCKED)
 RETURNING id, environment_id, lane, type, url, uuid, body, headers, attempts, created_ms;
 
--- What was claimed by a process that is gone is due now. A retry that was planned for within the
--- time of a claim comes early, which does no harm. Several nodes wait for each other's claims to end.
--- name: outbox_take_over
-UPDATE outbox SET next_ms = $1 WHERE state = 'PENDING' AND next_ms > $1 AND next_ms <= $2;
-
--- name: outbox_take_over (postgres)
-UPDATE outbox SET next_ms = $1 WHERE $2 < 0;
-
 -- Claims of a former process: nobody else delivers from this store.
 -- name: outbox_recover
 UPDATE outbox SET next_ms = $1 WHERE state = 'PENDING' AND next_ms > $1 AND next_ms <= $2;
+
+-- Several nodes wait for each other's claims to end.
+-- name: outbox_recover (postgres)
+UPDATE outbox SET next_ms = $1 WHERE $2 < 0;
 
 -- name: outbox_next
 SELECT next_ms FROM outbox WHERE state = 'PENDING' ORDER BY next_ms LIMIT 1;

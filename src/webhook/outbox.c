@@ -33,7 +33,6 @@ struct outbox {
 	void *drained_ctx;
 	struct delivery *all; /* in flight, for the drain */
 	struct outbox_stats stats;
-	bool took_over; /* claims of a former process are due again */
 };
 
 struct delivery {
@@ -327,11 +326,6 @@ static int claim_job(struct dbc *c, void *arg, struct err *err)
 	own_in(rows_done) struct rows rows = { 0 };
 	unsigned limit = o->cfg.parallel - (unsigned)o->in_flight;
 
-	/* At the start: what a former process was delivering when it died. */
-	if (!o->took_over)
-		TRY(db_exec(c, Q_OUTBOX_TAKE_OVER,
-			ARGS(arg_i64(clock_now_ms()), arg_i64(clock_now_ms() + CLAIM_MS)), NULL,
-			err));
 	free_batch(o); /* of a first try of this job that was rolled back */
 	arena_done(&o->claimed);
 	o->batch = arena_array(&o->claimed, limit + 1, sizeof(*o->batch));
@@ -397,7 +391,6 @@ static void claimed(void *ctx, const struct err *err)
 		log_error(NULL, "webhooks could not be claimed", LOG_ERR(err));
 		free_batch(o);
 	}
-	o->took_over |= !failed;
 	o->recovered |= !failed;
 	start_batch(o);
 	if (o->draining) {
