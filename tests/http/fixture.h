@@ -43,6 +43,14 @@ enum err_code fetch_wait(struct fixture *fx, const struct http_request *req,
 	struct redirect_policy policy, struct http_response *res);
 void run_for(struct fixture *fx, int ms);
 
+/* Runs the loop until cond holds: machines are slow at times, so no test waits a fixed time. */
+#define run_until(fx, cond)                                  \
+	do {                                                 \
+		for (int i_ = 0; i_ < 2000 && !(cond); i_++) \
+			run_for(fx, 5);                      \
+		assert_true(cond);                           \
+	} while (0)
+
 /*
  * A raw conversation on a thread while the loop runs: connects, writes, reads until the peer
  * closes or `want` bytes came or 5 s passed. Returns what was read (mem_free).

@@ -75,14 +75,14 @@ static void send_all(int fd, const char *p, size_t n)
 	}
 }
 
-/* 64 MiB of zeros in some 64 KB. */
+/* 64 MiB of zeros in less than 1 MiB. */
 static void send_bomb(int fd)
 {
-	static unsigned char zeros[1 << 20], out[1 << 18];
+	static unsigned char zeros[1 << 20], out[1 << 20];
 	z_stream z = { 0 };
 	char head[] = OK "Content-Encoding: gzip\r\nConnection: close\r\n\r\n";
 
-	deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+	deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
 	z.next_out = out;
 	z.avail_out = sizeof(out);
 	for (int i = 0; i < 64; i++) {

@@ -237,8 +237,7 @@ static void nonsense_is_refused(void **state UNUSED)
 		mem_free(raw.got);
 	}
 	assert_int_equal(fx->handled, 0);
-	run_for(fx, 100);
-	assert_int_equal(http_server_stats(fx->server).connections, 0);
+	run_until(fx, http_server_stats(fx->server).connections == 0);
 	assert_int_equal(http_server_stats(fx->server).active, 0);
 }
 
@@ -251,10 +250,10 @@ static void slow_senders_are_cut_off(void **state UNUSED)
 		.want = 0 };
 
 	raw_talk(fx, &header);
-	assert_in_range(header.took_ms, 300, 2500);
+	assert_in_range(header.took_ms, 300, 4500);
 	assert_int_equal(header.got_len, 0);
 	raw_talk(fx, &body);
-	assert_in_range(body.took_ms, 300, 1500);
+	assert_in_range(body.took_ms, 300, 4500);
 	assert_int_equal(fx->handled, 0);
 	mem_free(header.got);
 	mem_free(body.got);
@@ -268,7 +267,7 @@ static void idle_connections_are_closed(void **state UNUSED)
 
 	raw_talk(fx, &raw);
 	count(raw.got, " 200 ", 1);
-	assert_in_range(raw.took_ms, 900, 3000);
+	assert_in_range(raw.took_ms, 900, 4500);
 	mem_free(raw.got);
 }
 
@@ -288,10 +287,9 @@ static void departed_clients_are_noticed(void **state UNUSED)
 	struct raw raw = { .send = "GET /hang HTTP/1.1\r\nHost: h\r\n\r\n", .close_after_ms = 50 };
 
 	raw_talk(fx, &raw);
-	run_for(fx, 50);
-	assert_int_equal(fx->aborts, 1);
+	run_until(fx, fx->aborts == 1);
+	run_until(fx, http_server_stats(fx->server).connections == 0);
 	assert_int_equal(http_server_stats(fx->server).active, 0);
-	assert_int_equal(http_server_stats(fx->server).connections, 0);
 }
 
 static void departed_clients_without_a_hook_do_no_harm(void **state UNUSED)
@@ -301,9 +299,8 @@ static void departed_clients_without_a_hook_do_no_harm(void **state UNUSED)
 		.close_after_ms = 20 };
 
 	raw_talk(fx, &raw);
-	run_for(fx, 150);
-	assert_null(fx->later);
-	assert_int_equal(http_server_stats(fx->server).active, 0);
+	run_until(fx, fx->handled == 1 && !fx->later);
+	run_until(fx, http_server_stats(fx->server).active == 0);
 }
 
 static void clients_that_stop_reading(void **state UNUSED)
@@ -314,8 +311,8 @@ static void clients_that_stop_reading(void **state UNUSED)
 		.close_after_ms = 2500 };
 
 	raw_talk(fx, &raw);
-	assert_int_equal(http_server_stats(fx->server).active, 0);
-	assert_int_equal(http_server_stats(fx->server).connections, 0);
+	run_until(fx, http_server_stats(fx->server).active == 0);
+	run_until(fx, http_server_stats(fx->server).connections == 0);
 }
 
 struct outcome {
@@ -389,8 +386,7 @@ static void draining_closes_idle_connections(void **state UNUSED)
 	assert_int_equal(http_server_stats(fx->server).connections, 1);
 	http_server_drain(fx->server, set_flag, &done);
 	assert_false(done);
-	run_for(fx, 20);
-	assert_true(done);
+	run_until(fx, done);
 	assert_int_equal(http_server_stats(fx->server).connections, 0);
 	assert_int_equal(get(fx, "/x", &late), ERR_UPSTREAM);
 	assert_string_equal(late.error.code, "ECONNREFUSED");
@@ -420,8 +416,7 @@ static void draining_waits_for_the_handler(void **state UNUSED)
 	assert_int_equal(get(fx, "/later?200", &res), ERR_OK);
 	assert_true(sv_eq_str(buf_sv(&res.body), "later"));
 	assert_true(sv_eq_str(http_headers_get(&res.headers, "connection"), "close"));
-	run_for(fx, 20);
-	assert_true(d.done);
+	run_until(fx, d.done);
 }
 
 static void impatient_draining_aborts(void **state UNUSED)
@@ -433,8 +428,7 @@ static void impatient_draining_aborts(void **state UNUSED)
 	timer_start(fx->loop, &d.timer, 50, drain_now);
 	assert_int_equal(get(fx, "/hang", &res), ERR_OK);
 	assert_int_equal(res.status, 499);
-	run_for(fx, 20);
-	assert_true(d.done);
+	run_until(fx, d.done);
 }
 
 static void listen_addresses(void **state UNUSED)
