@@ -68,7 +68,7 @@ def routes():
     yield "|---|---|---|---|"
     for _, a in calls("src/api/routes.def"):
         method = "any" if a[0] == "NULL" else a[0]
-        scope = "no key" if a[3] == "NULL" else a[3].replace("|", " or ")
+        scope = {"NULL": "no key", "": "any key"}.get(a[3]) or a[3].replace("|", " or ")
         yield f"| {method} | `{a[1]}` | {scope} | {a[-1]} |"
 
 

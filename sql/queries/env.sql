@@ -40,6 +40,9 @@ SET primary_url = $2, secondary_url = $3, on_sync_completion_always = $4, on_syn
 	on_auth_creation = $6, on_auth_refresh_error = $7, on_async_action_completion = $8
 WHERE id = $1;
 
+-- name: env_set_settings
+UPDATE environments SET validation = $2, log_level = $3 WHERE id = $1;
+
 -- name: env_variables
 SELECT name, value_sealed FROM environment_variables WHERE environment_id = $1 ORDER BY name;
 

@@ -25,12 +25,14 @@
 
 #define READ(m, p, fn, s, b, text) { API_READ, #m, p, fn, NULL, s, b, text },
 #define WRITE(m, p, fn, s, b, text) { API_WRITE, #m, p, fn, NULL, s, b, text },
+#define ALONE(m, p, fn, s, b, text) { API_WRITE, #m, p, fn, NULL, s, b, text, true },
 #define LOOP(m, p, fn, s, b, text) { API_LOOP, #m, p, NULL, fn, s, b, text },
 static const struct api_route routes[] = {
 #include "api/routes.def"
 };
 #undef READ
 #undef WRITE
+#undef ALONE
 #undef LOOP
 
 struct api {
@@ -39,6 +41,7 @@ struct api {
 	struct route table[ARRAY_LEN(routes)];
 	struct auth_cache *keys;
 	struct metrics metrics;
+	struct api_call *alone; /* those that hold their environment */
 };
 
 const struct api_route *api_routes(size_t *ret_count)
@@ -154,6 +157,8 @@ static int check_scope(struct api_call *call, struct err *err)
 	own_in(buf_done) struct buf names = { 0 };
 	struct sv rest = sv_str(call->route->scope), scope;
 
+	if (!rest.len)
+		return 0;
 	buf_init(&names, 1000);
 	while (sv_split(&rest, '|', &scope)) {
 		const char *name = arena_str(call->arena, scope);
@@ -168,6 +173,11 @@ static int check_scope(struct api_call *call, struct err *err)
 static void refuse_key(struct api_call *call, const struct auth_refusal *r)
 {
 	api_refuse_payload(call, NULL, r->status, r->code, "%s", r->message);
+}
+
+static bool has_large_body(const struct api_call *call)
+{
+	return wants_json(call) && call->http->body.len > PARSE_HERE_MAX;
 }
 
 /* On a reader thread: the key looked up, a large body parsed. Refusals are in the call. */
@@ -185,7 +195,7 @@ static int prepare_job(struct dbc *c, void *arg, struct err *err)
 			refuse_key(call, &refusal);
 		call->authenticated = rc > 0;
 	}
-	if (call->authenticated && call->http->body.len > PARSE_HERE_MAX && !call->body)
+	if (call->authenticated && has_large_body(call) && !call->body)
 		(void)parse_body(call, NULL);
 	return 0;
 }
@@ -197,7 +207,8 @@ static int handler_job(struct dbc *c, void *arg, struct err *err)
 	/* A job may be run again: nothing of the first time is left. */
 	call->refused = false;
 	call->effects = 0;
-	call->header_count = 0;
+	call->headers.count = 0;
+	call->touch_connection = 0;
 	call->status = 200;
 	buf_clear(&call->out);
 	return call->route->job(call, c, err);
@@ -230,7 +241,7 @@ static int step_prepare(struct flow *f)
 		return REPLY;
 	} else
 		call->authenticated = auth_cache_get(call->api->keys, key, call->arena, &call->key);
-	if (call->authenticated && call->http->body.len <= PARSE_HERE_MAX)
+	if (call->authenticated && !has_large_body(call))
 		return CHECK;
 	f->op.done = flow_wake;
 	f->op.ctx = f;
@@ -250,6 +261,33 @@ static bool is_acceptable(struct api_call *call)
 	return parse_query(call, NULL) == 0;
 }
 
+/* False and a refusal while another such call works on the same environment. */
+static bool hold_environment(struct api_call *call)
+{
+	struct api *api = call->api;
+
+	for (const struct api_call *other = api->alone; other; other = other->next_alone) {
+		if (api_env(other) != api_env(call))
+			continue;
+		api_refuse(call, NULL, 409, "concurrent_deployment",
+			"Another deployment of this environment is under way");
+		return false;
+	}
+	call->next_alone = api->alone;
+	api->alone = call;
+	return true;
+}
+
+static void release_environment(struct api_call *call)
+{
+	for (struct api_call **at = &call->api->alone; *at; at = &(*at)->next_alone) {
+		if (*at == call) {
+			*at = call->next_alone;
+			return;
+		}
+	}
+}
+
 static int step_check(struct flow *f)
 {
 	struct api_call *call = call_of_flow(f);
@@ -261,11 +299,20 @@ static int step_check(struct flow *f)
 		auth_cache_put(call->api->keys, key, &call->key);
 	if (call->route->mode == API_LOOP)
 		return WAIT_LOOP;
+	if (call->route->alone && !hold_environment(call))
+		return REPLY;
 	f->op.done = flow_wake;
 	f->op.ctx = f;
 	db_submit(call->eng->db, call->route->mode == API_WRITE ? DB_WRITE : DB_READ, &f->op,
 		handler_job, call);
 	return flow_wait(f, REPLY);
+}
+
+static void client_gone(struct http_call *http UNUSED, void *ctx)
+{
+	struct api_call *call = ctx;
+
+	flow_cancel(&call->flow, ERR_CANCELLED, "the client is gone");
 }
 
 static int step_loop(struct flow *f)
@@ -274,7 +321,11 @@ static int step_loop(struct flow *f)
 
 	f->op.done = flow_wake;
 	f->op.ctx = f;
-	return call->route->loop(call) ? flow_wait(f, FINISH) : REPLY;
+	if (!call->route->loop(call))
+		return REPLY;
+	/* What a loop handler waits for may take minutes: not for nobody. */
+	http_call_on_abort(call->http, client_gone, call);
+	return flow_wait(f, FINISH);
 }
 
 static int step_finish(struct flow *f)
@@ -348,7 +399,11 @@ static int step_reply(struct flow *f)
 	struct api_call *call = call_of_flow(f);
 
 	run_effects(call);
-	if (f->err.code != ERR_OK && !call->refused)
+	if (call->route->alone)
+		release_environment(call);
+	if (f->err.code == ERR_CANCELLED)
+		api_refuse(call, NULL, 499, "cancelled", "The client is gone");
+	else if (f->err.code != ERR_OK && !call->refused)
 		answer_failure(call, &f->err);
 	else if (!buf_ok(&call->out))
 		answer_failure(call, &(struct err){ ERR_LIMIT, "the reply is too large" });
@@ -387,8 +442,8 @@ static void send(struct api_call *call)
 		.status = call->status,
 		.content_type = call->content_type,
 		.buf = &call->out,
-		.headers = call->headers,
-		.header_count = call->header_count,
+		.headers = call->headers.items,
+		.header_count = call->headers.count,
 	};
 	http_reply(http, &answer);
 }

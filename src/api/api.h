@@ -43,9 +43,10 @@ struct api_route {
 	const char *method, *pattern;
 	api_job_fn *job;
 	api_loop_fn *loop;
-	const char *scope; /* "a|b": one suffices; NULL: no key needed */
+	const char *scope; /* "a|b": one suffices; "": any key; NULL: none needed */
 	enum api_body body;
 	const char *summary;
+	bool alone; /* one at a time per environment, others are refused */
 };
 
 /* What must happen on the loop once a write job has been committed. */
@@ -53,8 +54,6 @@ enum api_effect {
 	EFFECT_SCHEDULE = 1, /* schedules or queued runs changed, or runs were fenced */
 	EFFECT_OUTBOX = 2, /* webhooks are owed */
 };
-
-enum { API_HEADERS_MAX = 32 };
 
 struct api_call {
 	struct flow flow;
@@ -76,11 +75,11 @@ struct api_call {
 	int status;
 	const char *content_type;
 	struct buf out;
-	struct http_header headers[API_HEADERS_MAX];
-	size_t header_count;
+	struct http_headers headers;
 	unsigned effects;
 	int64_t touch_connection; /* to be remembered as read; 0 = none */
 	bool refused;
+	struct api_call *next_alone; /* of api.c */
 };
 
 /* --- the reply --- */
@@ -119,6 +118,9 @@ int api_check_params(struct api_call *call, const struct check *fields, struct e
 int api_check_headers(struct api_call *call, const struct check *fields, struct err *err);
 /* No query parameter at all. */
 int api_check_no_query(struct api_call *call, struct err *err);
+
+/* How clients reach this server: "http://..." without a path. */
+const char *api_base_url(const struct api_call *call);
 
 /* Issues in the call's arena, for checks of a handler's own. */
 struct issues *api_issues(struct api_call *call);

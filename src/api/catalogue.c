@@ -12,10 +12,13 @@ static bool name_contains(struct sv name, struct sv part)
 	return false;
 }
 
-static void write_provider(struct jw *w, const struct provider *p)
+static void write_provider(struct api_call *call, struct jw *w, const struct provider *p)
 {
 	own(json_unref) struct json_t *json = provider_json(p);
+	const char *logo = arena_printf(
+		call->arena, "%s/images/template-logos/%.*s.svg", api_base_url(call), SV(p->name));
 
+	json_set_str(json, "logo_url", sv_str(logo));
 	jw_json(w, json);
 }
 
@@ -32,7 +35,7 @@ int providers_search(struct api_call *call, struct dbc *c UNUSED, struct err *er
 	jw_kv_arr(&w, "data");
 	for (size_t i = 0; i < count; i++)
 		if (!part.len || name_contains(all[i].name, part))
-			write_provider(&w, &all[i]);
+			write_provider(call, &w, &all[i]);
 	jw_end(&w);
 	jw_end(&w);
 	return 0;
@@ -48,7 +51,7 @@ int provider_get(struct api_call *call, struct dbc *c UNUSED, struct err *err)
 	struct jw w = api_json(call, 200);
 	jw_obj(&w);
 	jw_key(&w, "data");
-	write_provider(&w, p);
+	write_provider(call, &w, p);
 	jw_end(&w);
 	return 0;
 }

@@ -53,17 +53,114 @@ static int check_cli(struct api_call *call, struct err *err)
 		"This CLI is too old: update it (npm install -g nango)");
 }
 
-/*
- * Only the shape that the plan relies on is checked here; deploy_plan looks at each function and
- * says what is wrong with it by name.
- */
+/* --- the package --- */
+
+static const struct check text_item = { "", CHECK_STR, CHECK_REQUIRED };
+static const struct check any_item = { "", CHECK_ANY, CHECK_REQUIRED };
+
+static const struct check code_fields[] = {
+	{ "js", CHECK_STR, CHECK_REQUIRED },
+	{ "ts", CHECK_STR, CHECK_REQUIRED },
+	{ 0 },
+};
+
+#define NAME_FIELD(n)                                                              \
+	{                                                                          \
+		n, CHECK_STR, CHECK_REQUIRED | CHECK_MIN, .min = 1, .max = 255,    \
+							  .pattern = &PATTERN_NAME \
+	}
+#define INTEGRATION_FIELD                                                     \
+	{                                                                     \
+		"providerConfigKey", CHECK_STR, CHECK_REQUIRED | CHECK_MIN,   \
+			.min = 1, .max = 255, .pattern = &PATTERN_INTEGRATION \
+	}
+#define CODE_FIELD                                                           \
+	{                                                                    \
+		"fileBody", CHECK_OBJ, CHECK_REQUIRED, .fields = code_fields \
+	}
+
+static const struct check metadata_fields[] = {
+	{ "description", CHECK_STR },
+	{ "scopes", CHECK_ARR, .item = &text_item },
+	{ 0 },
+};
+static const struct check schema_fields[] = {
+	{ "definitions", CHECK_OBJ, CHECK_REQUIRED },
+	{ 0 },
+};
+
+static const struct check flow_fields[] = {
+	NAME_FIELD("syncName"),
+	INTEGRATION_FIELD,
+	{ "type", CHECK_ENUM, CHECK_REQUIRED, .options = "sync|action" },
+	{ "models", CHECK_ARR, CHECK_REQUIRED, .item = &text_item },
+	{ "input", CHECK_STR, CHECK_NULLABLE },
+	{ "version", CHECK_STR, CHECK_NULLABLE, .max = 255 },
+	{ "runs", CHECK_STR, CHECK_NULLABLE, .max = 255 },
+	{ "auto_start", CHECK_BOOL },
+	{ "track_deletes", CHECK_BOOL },
+	{ "sync_type", CHECK_ENUM, .options = "full|incremental" },
+	{ "attributes", CHECK_OBJ },
+	{ "metadata", CHECK_OBJ, .fields = metadata_fields },
+	{ "endpoints", CHECK_ARR, .item = &any_item },
+	{ "webhookSubscriptions", CHECK_ARR, .item = &text_item },
+	{ "models_json_schema", CHECK_OBJ, CHECK_LOOSE, .fields = schema_fields },
+	{ "features", CHECK_ARR, .item = &text_item },
+	CODE_FIELD,
+	/* Of older command lines; nothing here needs them. */
+	{ "model_schema", CHECK_ANY },
+	{ "layout_mode", CHECK_ANY },
+	{ 0 },
+};
+
+static const struct check script_fields[] = {
+	NAME_FIELD("name"),
+	CODE_FIELD,
+	{ "event", CHECK_ENUM,
+		.options = "post-connection-creation|pre-connection-deletion|validate-connection" },
+	{ 0 },
+};
+static const struct check script = { "", CHECK_OBJ, CHECK_REQUIRED, .fields = script_fields };
+static const struct check group_fields[] = {
+	INTEGRATION_FIELD,
+	{ "scripts", CHECK_ARR, CHECK_REQUIRED, .item = &script },
+	{ 0 },
+};
+
+static void check_defined(struct issues *is, const struct json_t *definitions, struct sv name)
+{
+	if (!json_member(definitions, name))
+		issue_add_at(is, "models_json_schema", "custom",
+			"json_schema doesn't contain model \"%.*s\"", SV(name));
+}
+
+/* What concerns several members of a function at once. */
+static void check_flow(struct issues *is, const struct json_t *flow)
+{
+	const struct json_t *models = json_member(flow, SV_LIT("models"));
+	const struct json_t *schema = json_member(flow, SV_LIT("models_json_schema"));
+	const struct json_t *definitions = json_member(schema, SV_LIT("definitions"));
+	struct sv input = json_sv(json_member(flow, SV_LIT("input")));
+
+	for (size_t i = 0; schema && i < json_len(models); i++)
+		check_defined(is, definitions, json_sv(json_item(models, i)));
+	if (schema && input.len)
+		check_defined(is, definitions, input);
+	if (json_truth(json_member(flow, SV_LIT("track_deletes"))) &&
+		sv_eq_str(json_sv(json_member(flow, SV_LIT("sync_type"))), "incremental"))
+		issue_add_at(is, "track_deletes", "custom",
+			"Track deletes is not supported for incremental syncs");
+}
+
 static int check_package(struct api_call *call, struct err *err)
 {
-	static const struct check flow = { "", CHECK_OBJ, CHECK_REQUIRED | CHECK_LOOSE };
+	static const struct check flow = { "", CHECK_OBJ, CHECK_REQUIRED, .fields = flow_fields,
+		.also = check_flow };
+	static const struct check group = { "", CHECK_OBJ, CHECK_REQUIRED, .fields = group_fields };
 	static const struct check fields[] = {
 		{ "flowConfigs", CHECK_ARR, CHECK_REQUIRED, .item = &flow },
-		{ "onEventScriptsByProvider", CHECK_ARR, 0, .item = &flow },
-		{ "postConnectionScriptsByProvider", CHECK_ARR, 0, .item = &flow },
+		{ "onEventScriptsByProvider", CHECK_ARR, 0, .item = &group },
+		{ "postConnectionScriptsByProvider", CHECK_ARR, 0, .item = &group },
 		{ "deployMode", CHECK_ENUM, .options = "all|integration|single" },
 		{ "singleDeployMode", CHECK_BOOL },
 		{ "jsonSchema", CHECK_OBJ, CHECK_LOOSE },
@@ -125,11 +222,7 @@ int deploy_functions(struct api_call *call, struct dbc *c, struct err *err)
 	struct deploy d;
 
 	TRY(plan(call, c, &d, err));
-	int rc = deploy_apply(c, &d, db_arena(c), err);
-	if (rc == ERR_CONFLICT)
-		return api_refuse(call, err, 409, "concurrent_deployment",
-			"Another deployment of this environment is under way");
-	TRY(rc);
+	TRY(deploy_apply(c, &d, db_arena(c), err));
 	call->effects |= EFFECT_SCHEDULE;
 	api_json(call, 200);
 	deploy_write_result(&d, &call->out);

@@ -7,10 +7,12 @@
 
 #define READ(method, pattern, fn, scope, body, summary) api_job_fn fn;
 #define WRITE(method, pattern, fn, scope, body, summary) api_job_fn fn;
+#define ALONE(method, pattern, fn, scope, body, summary) api_job_fn fn;
 #define LOOP(method, pattern, fn, scope, body, summary) api_loop_fn fn;
 #include "api/routes.def"
 #undef READ
 #undef WRITE
+#undef ALONE
 #undef LOOP
 
 struct connection;

@@ -3,7 +3,6 @@
 
 #include "api/handlers.h"
 #include "auth/credentials.h"
-#include "conf/settings.h"
 #include "data/enc.h"
 #include "data/json.h"
 #include "db/db.h"
@@ -88,16 +87,6 @@ static const struct check update_body[] = {
 
 /* --- writing --- */
 
-static const char *base_url(const struct api_call *call)
-{
-	const char *set = call->eng->conf->public_url;
-	struct sv host = api_head(call, "host");
-
-	if (set)
-		return set;
-	return arena_printf(call->arena, "http://%.*s", SV(host));
-}
-
 static void write_fields(struct api_call *call, struct jw *w, const struct integration *in)
 {
 	const struct provider *p = provider_find(call->eng->providers, in->provider);
@@ -109,7 +98,7 @@ static void write_fields(struct api_call *call, struct jw *w, const struct integ
 	jw_kv_str(w, "provider", in->provider);
 	jw_kv_str(w, "display_name", name);
 	jw_kv_cstr(w, "logo",
-		arena_printf(call->arena, "%s/images/template-logos/%.*s.svg", base_url(call),
+		arena_printf(call->arena, "%s/images/template-logos/%.*s.svg", api_base_url(call),
 			SV(in->provider)));
 	jw_kv_bool(w, "forward_webhooks", in->forward_webhooks);
 	write_time_z(w, "created_at", in->created_ms);
@@ -188,8 +177,8 @@ static int write_webhook_url(struct api_call *call, struct dbc *c, struct jw *w,
 	buf_init(&key, 4096);
 	enc_percent(&key, in->unique_key, ENC_COMPONENT);
 	jw_kv_cstr(w, "webhook_url",
-		arena_printf(
-			call->arena, "%s/webhook/%.*s/%s", base_url(call), SV(env.uuid), key.ptr));
+		arena_printf(call->arena, "%s/webhook/%.*s/%s", api_base_url(call), SV(env.uuid),
+			key.ptr));
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "auth/access.h"
 #include "base/clock.h"
 #include "base/sv.h"
+#include "conf/settings.h"
 #include "data/json.h"
 
 #include <stdio.h>
@@ -30,9 +31,8 @@ int api_success(struct api_call *call)
 
 void api_header(struct api_call *call, const char *name, struct sv value)
 {
-	if (call->header_count == API_HEADERS_MAX || !http_header_value_ok(value))
-		return;
-	call->headers[call->header_count++] = (struct http_header){ sv_str(name), value };
+	if (http_header_value_ok(value))
+		http_headers_add(call->arena, &call->headers, sv_str(name), value);
 }
 
 /* The code the job returns only rolls back; what is sent is in the call. */
@@ -215,4 +215,14 @@ void write_time(struct jw *w, const char *key, int64_t ms)
 	clock_iso_ms(ms, text);
 	memcpy(strchr(text, 'Z'), "+00:00", 7);
 	jw_kv_cstr(w, key, text);
+}
+
+const char *api_base_url(const struct api_call *call)
+{
+	const char *set = call->eng->conf->public_url;
+	struct sv host = api_head(call, "host");
+
+	if (set)
+		return set;
+	return arena_printf(call->arena, "http://%.*s", SV(host));
 }

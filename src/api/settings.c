@@ -95,6 +95,95 @@ int environment_variables(struct api_call *call, struct dbc *c, struct err *err)
 	return 0;
 }
 
+/* The whole list: what is not in it any more is gone. */
+int environment_variables_set(struct api_call *call, struct dbc *c, struct err *err)
+{
+	static const struct check variable_fields[] = {
+		{ "name", CHECK_STR, CHECK_REQUIRED | CHECK_MIN, .min = 1, .max = 256 },
+		{ "value", CHECK_STR, CHECK_REQUIRED, .max = 4000 },
+		{ 0 },
+	};
+	static const struct check variable = { "", CHECK_OBJ, CHECK_REQUIRED,
+		.fields = variable_fields };
+	static const struct check fields[] = {
+		{ "variables", CHECK_ARR, CHECK_REQUIRED, .max = 1000, .item = &variable },
+		{ 0 },
+	};
+	struct env_variable *old;
+	size_t count;
+
+	TRY(api_check_body(call, fields, err));
+	TRY(env_variables(c, call->eng->keys, api_env(call), db_arena(c), &old, &count, err));
+	for (size_t i = 0; i < count; i++)
+		TRY(env_variable_set(c, call->eng->keys, api_env(call), old[i].name, SV_NULL, err));
+	const struct json_t *list = json_member(call->body, SV_LIT("variables"));
+	for (size_t i = 0; i < json_len(list); i++) {
+		const struct json_t *v = json_item(list, i);
+		TRY(env_variable_set(c, call->eng->keys, api_env(call),
+			json_sv(json_member(v, SV_LIT("name"))),
+			json_sv(json_member(v, SV_LIT("value"))), err));
+	}
+	return api_success(call);
+}
+
+/* --- the environment itself --- */
+
+static void write_settings(struct api_call *call, const struct environment *e)
+{
+	struct jw w = api_json(call, 200);
+
+	jw_obj(&w);
+	jw_kv_obj(&w, "data");
+	jw_kv_str(&w, "name", e->name);
+	jw_kv_str(&w, "uuid", e->uuid);
+	jw_kv_bool(&w, "is_production", e->is_production);
+	jw_kv_str(&w, "validation", e->validation);
+	jw_kv_str(&w, "log_level", e->log_level);
+	jw_kv_obj(&w, "webhooks");
+	jw_kv_str(&w, "primary_url", e->primary_url);
+	jw_kv_str(&w, "secondary_url", e->secondary_url);
+	jw_kv_bool(&w, "on_sync_completion_always", e->on_sync_completion_always);
+	jw_kv_bool(&w, "on_sync_error", e->on_sync_error);
+	jw_kv_bool(&w, "on_auth_creation", e->on_auth_creation);
+	jw_kv_bool(&w, "on_auth_refresh_error", e->on_auth_refresh_error);
+	jw_kv_bool(&w, "on_async_action_completion", e->on_async_action_completion);
+	jw_end(&w);
+	jw_end(&w);
+	jw_end(&w);
+}
+
+int environment_get(struct api_call *call, struct dbc *c, struct err *err)
+{
+	struct environment e;
+
+	TRY(api_check_no_query(call, err));
+	TRY(env_get(c, api_env(call), db_arena(c), &e, err));
+	write_settings(call, &e);
+	return 0;
+}
+
+int environment_update(struct api_call *call, struct dbc *c, struct err *err)
+{
+	static const struct check fields[] = {
+		{ "validation", CHECK_ENUM, .options = "off|warn|fail" },
+		{ "log_level", CHECK_ENUM, .options = "debug|info|warn|error|off" },
+		{ 0 },
+	};
+	struct environment e;
+
+	TRY(api_check_no_query(call, err));
+	TRY(api_check_body(call, fields, err));
+	TRY(env_get(c, api_env(call), db_arena(c), &e, err));
+	struct sv validation = api_text(call, "validation"), level = api_text(call, "log_level");
+	if (validation.ptr)
+		e.validation = validation;
+	if (level.ptr)
+		e.log_level = level;
+	TRY(env_save_settings(c, &e, err));
+	write_settings(call, &e);
+	return 0;
+}
+
 /* The public CLI reports its use here; nobody listens. */
 bool cli_telemetry(struct api_call *call)
 {

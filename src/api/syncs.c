@@ -73,6 +73,22 @@ static const struct check any_item = { "", CHECK_ANY, CHECK_REQUIRED };
 								 .pattern = &PATTERN_CONNECTION \
 	}
 
+/* A name given twice counts once. */
+static size_t distinct(struct sync_name *names, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		bool seen = false;
+		for (size_t k = 0; k < kept && !seen; k++)
+			seen = sv_eq(names[k].name, names[i].name) &&
+			       sv_eq(names[k].variant, names[i].variant);
+		if (!seen)
+			names[kept++] = names[i];
+	}
+	return kept;
+}
+
 static struct sync_name *read_names(struct api_call *call, size_t *ret_count)
 {
 	struct json_t *list = json_member(call->body, SV_LIT("syncs"));
@@ -87,7 +103,7 @@ static struct sync_name *read_names(struct api_call *call, size_t *ret_count)
 			split_name(json_sv(item), &names[i]);
 		}
 	}
-	*ret_count = json_len(list);
+	*ret_count = distinct(names, json_len(list));
 	return names;
 }
 

@@ -42,6 +42,7 @@ struct serve {
 	int signal_fd;
 	char exe[4096];
 	struct flow drain;
+	struct timer impatience;
 	bool draining;
 };
 
@@ -179,9 +180,18 @@ static void drained(void *ctx)
 	flow_wake(ctx, NULL);
 }
 
+/* Requests that wait for a provider have had their time. */
+static void end_requests(struct timer *t)
+{
+	http_server_abort_calls(container_of(t, struct serve, impatience)->server);
+}
+
 static int drain_http(struct flow *f)
 {
-	http_server_drain(serve_of(f)->server, drained, f);
+	struct serve *s = serve_of(f);
+
+	timer_start(s->eng.loop, &s->impatience, s->conf->drain_timeout_ms, end_requests);
+	http_server_drain(s->server, drained, f);
 	return flow_wait(f, DRAIN_RUNS);
 }
 
@@ -189,6 +199,7 @@ static int drain_runs(struct flow *f)
 {
 	struct serve *s = serve_of(f);
 
+	timer_stop(s->eng.loop, &s->impatience);
 	f->op.done = flow_wake;
 	f->op.ctx = f;
 	runs_drain(s->eng.runs, s->conf->drain_timeout_ms, &f->op);

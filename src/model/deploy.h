@@ -52,7 +52,7 @@ int deploy_plan(
 /* The ten arrays of the confirmation. */
 void deploy_write_plan(const struct deploy *d, struct buf *out);
 
-/* Makes it so; ERR_CONFLICT while another deployment of the environment is under way. */
+/* Makes it so. Deployments of one environment wait for each other. */
 int deploy_apply(struct dbc *c, struct deploy *d, struct arena *a, struct err *err);
 
 /* The reply of a deployment: what is deployed now. */

@@ -75,6 +75,12 @@ int env_save_webhooks(struct dbc *c, const struct environment *e, struct err *er
 		NULL, err);
 }
 
+int env_save_settings(struct dbc *c, const struct environment *e, struct err *err)
+{
+	return db_exec(c, Q_ENV_SET_SETTINGS,
+		ARGS(arg_i64(e->id), arg_sv(e->validation), arg_sv(e->log_level)), NULL, err);
+}
+
 int env_signing_key(struct dbc *c, struct keyring *keys, int64_t env, struct arena *a,
 	struct sv *ret, struct err *err)
 {

@@ -36,6 +36,8 @@ int env_create(struct dbc *c, struct keyring *keys, struct sv name, bool is_prod
 
 /* Writes the webhook settings of *e back. */
 int env_save_webhooks(struct dbc *c, const struct environment *e, struct err *err);
+/* validation and log_level. */
+int env_save_settings(struct dbc *c, const struct environment *e, struct err *err);
 
 /* The key that signs outbound webhooks (UUID v4); rotate makes a new one. */
 int env_signing_key(struct dbc *c, struct keyring *keys, int64_t env, struct arena *a,
