@@ -20,6 +20,9 @@ function modelName(model: unknown): string {
 	return model;
 }
 
+/* batch_save is what the server calls it; people write batchSave. */
+const camel = (method: string) => method.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
+
 /* One JSON text per batch: the server splits it over the bytes. */
 function batchText(records: Rec[], method: string): string {
 	for (const record of records)
@@ -27,7 +30,7 @@ function batchText(records: Rec[], method: string): string {
 			delete record._nango_metadata;
 	const text = JSON.stringify(records);
 	if (text.length > MAX_JSON)
-		throw new Error(`${method}: ${records.length} records make ${text.length} characters of JSON, ` +
+		throw new Error(`${camel(method)}: ${records.length} records make ${text.length} characters of JSON, ` +
 			`at most ${MAX_JSON} are accepted`);
 	return text;
 }
@@ -41,7 +44,7 @@ export function recordMethods(run: Run, log: RunLog) {
 		if (!records || records.length === 0)
 			return true;
 		if (!Array.isArray(records))
-			throw new TypeError(`${method} takes an array of records`);
+			throw new TypeError(`${camel(method)} takes an array of records`);
 		for (let at = 0; at < records.length; at += BATCH) {
 			const chunk = records.length > BATCH ? records.slice(at, at + BATCH) : records;
 			const args = { model: modelName(model), seq: ++seq };

@@ -10,6 +10,7 @@ int64_t clock_now_ms(void); /* wall clock */
 int64_t clock_now_us(void);
 int64_t clock_mono_us(void); /* monotonic, unaffected by clock_shift */
 int64_t clock_cpu_us(void); /* CPU time of this process, all threads */
+int64_t clock_cpu_of_us(int pid); /* of another process, 0 when it is gone */
 void clock_shift_ms(int64_t by); /* tests only: moves the wall clock */
 
 #define CLOCK_ISO_SIZE 40

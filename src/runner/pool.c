@@ -7,6 +7,9 @@
 #include <limits.h>
 #include <stdio.h>
 
+/* CPU time: a runner ends an endless loop itself after ENTRY_MS (child.c), and only what it cannot
+ * end, like microtasks without end, is left for SIGKILL. */
+enum { HANG_MS = 8000 };
 enum {
 	SPREAD_AT = 4, /* runs in a process at which another one is worth its start */
 	OVERCOMMIT = 32, /* processes above the limit: an environment without any, runs alone */
@@ -306,7 +309,7 @@ struct runner_pool *runner_pool_new(struct loop *loop, const struct runner_pool_
 	p->cfg.processes = cfg->processes ? cfg->processes : uv_available_parallelism();
 	p->cfg.runs_each = cfg->runs_each ? cfg->runs_each : 64;
 	p->cfg.memory_bytes = or_default(cfg->memory_bytes, 512 << 20);
-	p->cfg.hang_ms = or_default(cfg->hang_ms, 5000);
+	p->cfg.hang_ms = or_default(cfg->hang_ms, HANG_MS);
 	p->cfg.idle_ms = or_default(cfg->idle_ms, 60000);
 	p->cfg.ready_ms = or_default(cfg->ready_ms, 10000);
 	p->cfg.recycle_runs = or_default(cfg->recycle_runs, 1000);

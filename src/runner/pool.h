@@ -86,7 +86,7 @@ struct runner_pool_config {
 	unsigned processes; /* most children at once; 0 = number of cores */
 	unsigned runs_each; /* runs in one child at once; 0 = 64 */
 	int64_t memory_bytes; /* resident limit of a child; 0 = 512 MiB */
-	int64_t hang_ms; /* no answer to a ping for so long: killed; 0 = 5000 */
+	int64_t hang_ms; /* CPU time without an answer to a ping, then it is killed; 0 = 8000 */
 	int64_t idle_ms; /* a child without runs ends after; 0 = 60 s; < 0 = never */
 	int64_t ready_ms; /* a new child has to answer within; 0 = 10 s */
 	int64_t recycle_runs; /* a child is replaced after so many; 0 = 1000 */

@@ -80,6 +80,7 @@ struct runner {
 
 	int64_t since_us; /* spawned; then when it became idle */
 	int64_t ping_us; /* PING without PONG; 0 = none */
+	int64_t ping_cpu_us; /* CPU time of the process then */
 	int64_t dying_us;
 	/* Why it is being killed, when that is our doing. */
 	const char *death_type;

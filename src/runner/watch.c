@@ -8,11 +8,24 @@ enum {
 	ABORT_LIMIT_MS = 10000, /* the same while its process executes something else */
 	EXIT_GRACE_MS = 2000,
 	IDLE_RSS_MAX = 200 << 20,
+	WALL_FACTOR = 6, /* times the hang limit without an answer, however little CPU it had */
 };
 
 static bool older(int64_t since_us, int64_t ms, int64_t now_us)
 {
 	return since_us && now_us - since_us > ms * 1000;
+}
+
+/*
+ * On a busy machine a process can be silent for long without a fault of its own: what counts is
+ * the CPU time it has had meanwhile, and only in the end the clock on the wall.
+ */
+static bool is_hung(const struct runner *c, int64_t limit_ms, int64_t now_us)
+{
+	if (!older(c->ping_us, limit_ms, now_us))
+		return false;
+	int64_t used_us = clock_cpu_of_us(c->process.pid) - c->ping_cpu_us;
+	return used_us > limit_ms * 1000 || older(c->ping_us, WALL_FACTOR * limit_ms, now_us);
 }
 
 static void check_answer(struct runner *c, int64_t now_us)
@@ -21,8 +34,9 @@ static void check_answer(struct runner *c, int64_t now_us)
 
 	if (c->ping_us == 0) {
 		c->ping_us = now_us;
+		c->ping_cpu_us = clock_cpu_of_us(c->process.pid);
 		child_send(c, MESSAGE_PING, NULL, 0, NULL, SV_NULL);
-	} else if (older(c->ping_us, limit, now_us)) {
+	} else if (is_hung(c, limit, now_us)) {
 		child_kill(c, "function_runtime_timed_out",
 			"the function kept its process busy for more than %lld ms without "
 			"waiting for anything",
