@@ -186,6 +186,8 @@ void scan_sort_all(struct scan *c, size_t base)
 {
 	size_t n = c->n - base;
 
+	if (n < 2)
+		return;
 	if (n > INSERTION_MAX && n > c->spare_cap) {
 		mem_free(c->spare);
 		c->spare_cap = n;
