@@ -3,11 +3,41 @@
 #include "base/clock.h"
 #include "base/sv.h"
 #include "data/uuid.h"
+#include "model/oplog.h"
 #include "model/row.h"
 
 static bool is_blank(struct sv s)
 {
 	return sv_trim(s).len == 0;
+}
+
+const char *outbox_operation(struct arena *a, int64_t created_ms, struct sv uuid)
+{
+	/* The end of a uuid is random, its beginning only a time. */
+	struct sv end = sv_from(uuid, uuid.len > 8 ? uuid.len - 8 : 0);
+
+	return arena_printf(a, "%013lld_%.*s", (long long)created_ms, SV(end));
+}
+
+static int open_operation(struct dbc *c, const struct outbox_message *m, struct sv uuid,
+	const char *text, int64_t now, struct err *err)
+{
+	struct oplog_operation op = {
+		.id = outbox_operation(db_arena(c), now, uuid),
+		.environment_id = m->environment_id,
+		.type = "webhook",
+		.action = m->action ? m->action : m->type,
+		.state = "waiting",
+		.message = sv_str(text),
+		.integration = m->integration,
+		.connection = m->connection,
+		.function = m->function,
+		.variant = m->variant,
+		.run_id = m->run_id,
+		.created_ms = now,
+	};
+
+	return oplog_open(c, &op, err);
 }
 
 static int add_one(
@@ -24,11 +54,13 @@ static int add_one(
 	TRY(db_query(c, Q_OUTBOX_LANE_LOCK, ARGS(arg_str(lane)), &lock, err));
 	int rc = rows_next(&lock, err);
 	TRY(rc);
-	return db_exec(c, Q_OUTBOX_ADD,
+	TRY(db_exec(c, Q_OUTBOX_ADD,
 		ARGS(arg_i64(m->environment_id), arg_str(lane), arg_str(m->type), arg_sv(url),
 			arg_str(uuid), arg_sv(m->body),
 			arg_sv(m->headers.ptr ? m->headers : SV_LIT("{}")), arg_i64(now)),
-		NULL, err);
+		NULL, err));
+	const char *text = arena_printf(a, "webhook '%s' to %.*s", m->type, SV(url));
+	return open_operation(c, m, sv_str(uuid), text, now, err);
 }
 
 int outbox_add(struct dbc *c, const struct outbox_message *m, struct err *err)
@@ -61,7 +93,10 @@ int outbox_resend(struct dbc *c, int64_t environment_id, struct sv uuid, struct 
 	TRY(db_exec(c, Q_OUTBOX_RESEND,
 		ARGS(arg_i64(environment_id), arg_sv(uuid), arg_str(lane), arg_i64(now)), &changed,
 		err));
-	return changed ? 0 : err_set(err, ERR_NOT_FOUND, "no ended delivery of this id");
+	if (!changed)
+		return err_set(err, ERR_NOT_FOUND, "no ended delivery of this id");
+	struct outbox_message m = { .environment_id = environment_id, .action = "resend" };
+	return open_operation(c, &m, uuid, "webhook sent again", now, err);
 }
 
 int outbox_prune(struct dbc *c, int64_t before_ms, struct err *err)

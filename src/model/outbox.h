@@ -31,6 +31,12 @@ struct outbox_message {
  */
 int outbox_add(struct dbc *c, const struct outbox_message *m, struct err *err) MUST_CHECK;
 
+/*
+ * The operation of a delivery in the users' log ("<created_ms>_<end of the uuid>"), opened when it
+ * is owed and closed when it has ended. In the arena.
+ */
+const char *outbox_operation(struct arena *a, int64_t created_ms, struct sv uuid);
+
 /* Owes a delivered or dead message again, under the same uuid. ERR_NOT_FOUND. */
 int outbox_resend(struct dbc *c, int64_t environment_id, struct sv uuid, struct err *err);
 

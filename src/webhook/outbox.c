@@ -5,15 +5,18 @@
 #include "base/sv.h"
 #include "crypto/random.h"
 #include "data/json.h"
+#include "data/jw.h"
 #include "db/db.h"
 #include "http/redirect.h"
 #include "model/env.h"
+#include "model/oplog.h"
 #include "webhook/sign.h"
 
 /* How long a claimed row is ours: longer than an attempt can last. */
 enum { CLAIM_MS = 60000 };
 /* spec/orchestration.md 5.4: 20 s per attempt, five hops. */
 enum { ATTEMPT_MS = 20000, MAX_HOPS = 5, PARALLEL = 32 };
+enum { LOGGED_BODY_MAX = 64 << 10 };
 #define GIVE_UP_MS (3LL * 24 * 3600 * 1000)
 #define BACKOFF_MAX_MS (6LL * 3600 * 1000)
 #define NEVER_MS 9000000000000000LL /* behind another row of its lane */
@@ -25,6 +28,7 @@ struct outbox {
 	bool claiming, again, draining;
 	bool recovered; /* claims of a former process were taken back */
 	int64_t in_flight;
+	unsigned room; /* what the claim under way may take */
 	struct arena claimed; /* of the claim job */
 	struct delivery **batch;
 	size_t batch_count;
@@ -150,9 +154,23 @@ static int64_t backoff_ms(const struct delivery *d)
 	return asked > wait ? asked : wait;
 }
 
-static bool may_retry(int status)
+/* Refusals of our own guard and redirects without end: the next attempt would meet them too. */
+static bool is_final(const char *code)
 {
-	return status == 0 || status == 408 || status == 429 || status >= 500;
+	static const char *const codes[] = { "invalid_url", "invalid_scheme", "denied_hostname",
+		"denied_ip", "redirect_denied", "invalid_redirect", "ERR_FR_TOO_MANY_REDIRECTS" };
+
+	for (size_t i = 0; code && i < ARRAY_LEN(codes); i++)
+		if (strcmp(code, codes[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool may_retry(const struct http_response *res)
+{
+	if (res->status == 0)
+		return !is_final(res->error.code);
+	return res->status == 408 || res->status == 429 || res->status >= 500;
 }
 
 static void judge(struct delivery *d)
@@ -172,7 +190,7 @@ static void judge(struct delivery *d)
 	if (f->err.code == ERR_CANCELLED) {
 		d->end = END_RELEASE;
 		d->retry_ms = now;
-	} else if (may_retry(status) && now - d->created_ms < GIVE_UP_MS) {
+	} else if (may_retry(&d->res) && now - d->created_ms < GIVE_UP_MS) {
 		d->end = END_RETRY;
 		d->retry_ms = now + backoff_ms(d);
 	} else {
@@ -180,11 +198,61 @@ static void judge(struct delivery *d)
 	}
 }
 
+/* One line of the users' log: what was sent where, and what came of it. */
+static void write_meta(const struct delivery *d, struct buf *out)
+{
+	struct jw w;
+
+	jw_init(&w, out);
+	jw_obj(&w);
+	jw_kv_obj(&w, "request");
+	jw_kv_cstr(&w, "method", "POST");
+	jw_kv_str(&w, "url", d->url);
+	jw_kv_str(&w, "webhookId", d->uuid);
+	if (d->body.len <= LOGGED_BODY_MAX)
+		jw_kv_str(&w, "body", d->body);
+	jw_end(&w);
+	if (d->res.status) {
+		jw_kv_obj(&w, "response");
+		jw_kv_i64(&w, "code", d->res.status);
+		jw_end(&w);
+	}
+	jw_kv_i64(&w, "durationMs", d->res.total_ms);
+	jw_kv_obj(&w, "retry");
+	jw_kv_i64(&w, "attempt", d->attempts);
+	if (d->end == END_RETRY)
+		jw_kv_i64(&w, "nextMs", d->retry_ms);
+	jw_end(&w);
+	jw_end(&w);
+}
+
+static int log_attempt(struct dbc *c, const struct delivery *d, struct err *err)
+{
+	struct arena *a = db_arena(c);
+	bool good = d->end == END_DELIVERED;
+	const char *operation = outbox_operation(a, d->created_ms, d->uuid);
+	int64_t now = clock_now_ms();
+	own_in(buf_done) struct buf meta = { 0 };
+
+	buf_init(&meta, 1 << 20);
+	write_meta(d, &meta);
+	struct sv what = good ? sv_str(arena_printf(a, "HTTP %d", d->res.status)) : d->why;
+	const char *text = arena_printf(
+		a, "POST %.*s %.*s (%lld ms)", SV(d->url), SV(what), (long long)d->res.total_ms);
+	TRY(oplog_write(c, operation, good ? "info" : "error", "http", "internal", sv_str(text),
+		buf_ok(&meta) ? buf_sv(&meta) : SV_NULL, now, err));
+	if (d->end == END_RETRY)
+		return 0;
+	return oplog_close(c, operation, good ? "success" : "failed", SV_NULL, SV_NULL, now, err);
+}
+
 static int settle_job(struct dbc *c, void *arg, struct err *err)
 {
 	struct delivery *d = arg;
 	struct arg status = d->res.status ? arg_i64(d->res.status) : arg_null();
 
+	if (d->end != END_RELEASE)
+		TRY(log_attempt(c, d, err));
 	if (d->end == END_RETRY)
 		return db_exec(c, Q_OUTBOX_RETRY,
 			ARGS(arg_i64(d->id), arg_i64(d->attempts), arg_i64(d->retry_ms), status,
@@ -324,17 +392,16 @@ static int claim_job(struct dbc *c, void *arg, struct err *err)
 {
 	struct outbox *o = arg;
 	own_in(rows_done) struct rows rows = { 0 };
-	unsigned limit = o->cfg.parallel - (unsigned)o->in_flight;
 
 	free_batch(o); /* of a first try of this job that was rolled back */
 	arena_done(&o->claimed);
-	o->batch = arena_array(&o->claimed, limit + 1, sizeof(*o->batch));
+	o->batch = arena_array(&o->claimed, o->room + 1, sizeof(*o->batch));
 	/* A retry that was due within the lease comes early by it: no harm. */
 	int64_t now = clock_now_ms();
 	if (!o->recovered)
 		TRY(db_exec(c, Q_OUTBOX_RECOVER, ARGS(arg_i64(now), arg_i64(now + CLAIM_MS)), NULL,
 			err));
-	TRY(claim_rows(o, c, limit, err));
+	TRY(claim_rows(o, c, o->room, err));
 	for (size_t i = 0; i < o->batch_count; i++) {
 		struct delivery *d = o->batch[i];
 		TRY(env_signing_key(c, o->cfg.keys, d->environment, &d->flow.arena, &d->key, err));
@@ -412,6 +479,7 @@ void outbox_wake(struct outbox *o)
 		return;
 	timer_stop(o->cfg.loop, &o->timer);
 	o->claiming = true;
+	o->room = o->cfg.parallel - (unsigned)o->in_flight;
 	o->claim = (struct op){ .done = claimed, .ctx = o };
 	db_submit(o->cfg.db, DB_WRITE, &o->claim, claim_job, o);
 }
