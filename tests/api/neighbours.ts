@@ -45,7 +45,9 @@ export class Neighbours {
 
     /** A server on which the good sync is under way and will be for some seconds. */
     static async start(cases: Record<string, Case>): Promise<Neighbours> {
-        const { server, app } = await serverWithApp({ args: ['--runner-memory', '300M'] });
+        // Sanitizers take memory of their own.
+        const limit = process.env['ASAN_OPTIONS'] ? '600M' : '300M';
+        const { server, app } = await serverWithApp({ args: ['--runner-memory', limit] });
         const fake = await startFake();
         fake.on('GET', '/ok', json({ ok: true }));
         fake.on('GET', '/pages', slow(100, new Collection(GOOD_RECORDS).byCursor));

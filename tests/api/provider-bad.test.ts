@@ -125,7 +125,8 @@ describe('providers', { concurrency: true }, () => {
         assert.equal((await get('/503', [replies.json({}, 503), replies.json({ ok: 1 })], { retries: 1 })).status, 200);
         const [first, second] = to('/503');
         const wait = second!.at - first!.at;
-        assert.ok(wait > 2300 && wait < 4500, `${wait} ms`);
+        // A busy machine adds to it; the next wait would be six seconds.
+        assert.ok(wait > 2300 && wait < 5800, `${wait} ms`);
     });
 
     test('400 is not tried again, unless the function says so', async () => {
