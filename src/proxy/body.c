@@ -89,8 +89,9 @@ static void add_fields(const struct json_t *v, const char *name, struct buf *out
 		return;
 	}
 	while (json_next(v, &it, &key, &val)) {
-		const char *form = *name ? "%s[%.*s]" : "%s%.*s";
-		if (snprintf(sub, sizeof(sub), form, name, SV(key)) < (int)sizeof(sub))
+		int n = *name ? snprintf(sub, sizeof(sub), "%s[%.*s]", name, SV(key))
+			      : snprintf(sub, sizeof(sub), "%.*s", SV(key));
+		if (n < (int)sizeof(sub))
 			add_fields(val, sub, out);
 	}
 }
