@@ -41,42 +41,44 @@ UPDATE datasets SET checked_ms = $2 WHERE (connection_id, id) = (
 	ORDER BY COALESCE(checked_ms, 0) LIMIT 1)
 RETURNING connection_id, model;
 
--- Keys.
+-- Keys. Ids that share a hash are told apart by who asks. The index is named, as without statistics
+-- SQLite takes the primary key and scans the dataset.
 
--- name: record_key
-SELECT hash, stamp, row_no, flags, size, writer FROM record_keys
-WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+-- name: record_key (sqlite)
+SELECT hash, stamp, row_no, flags, size, writer, external_id
+FROM record_keys INDEXED BY record_keys_id
+WHERE connection_id = $1 AND dataset_id = $2 AND id_hash = $3;
 -- name: record_key (postgres)
-SELECT k.hash, k.stamp, k.row_no, k.flags, k.size, k.writer, w.ord - 1
-FROM unnest($3::text[]) WITH ORDINALITY AS w (id, ord)
-JOIN record_keys k ON k.connection_id = $1 AND k.dataset_id = $2 AND k.external_id = w.id;
+SELECT k.hash, k.stamp, k.row_no, k.flags, k.size, k.writer, k.external_id, w.ord - 1
+FROM unnest($3::bigint[]) WITH ORDINALITY AS w (id_hash, ord)
+JOIN record_keys k ON k.connection_id = $1 AND k.dataset_id = $2 AND k.id_hash = w.id_hash;
 
 -- name: record_key_insert
-INSERT INTO record_keys
-	(connection_id, dataset_id, external_id, hash, stamp, row_no, flags, size, writer)
-VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8);
+INSERT INTO record_keys (connection_id, dataset_id, row_no, id_hash, external_id, hash, stamp, flags,
+	size, writer)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9);
 
 -- name: record_key_change
 UPDATE record_keys SET hash = $4, stamp = $5, flags = 0, size = $6, writer = $7
-WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
 
 -- Deletion: the row moves, its payload and hash stay.
 -- name: record_key_delete
 UPDATE record_keys SET stamp = $4, flags = flags | 1, writer = $5
-WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
 
 -- name: record_key_prune
 UPDATE record_keys SET flags = flags | 2, size = 0
-WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
 
 -- name: record_key_remove
-DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2 AND external_id = $3;
+DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
 
--- The live rows behind an id, for what a window has not seen.
+-- The live rows behind a row number, for what a window has not seen.
 -- name: record_key_live
-SELECT external_id, row_no, stamp FROM record_keys
-WHERE connection_id = $1 AND dataset_id = $2 AND external_id > $3 AND flags & 1 = 0
-ORDER BY external_id;
+SELECT row_no, external_id, stamp FROM record_keys
+WHERE connection_id = $1 AND dataset_id = $2 AND row_no > $3 AND flags & 1 = 0
+ORDER BY row_no;
 
 -- name: record_key_clear
 DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2;
@@ -84,8 +86,9 @@ DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2;
 -- Feed.
 
 -- name: record_feed_insert
-INSERT INTO record_feed (connection_id, dataset_id, stamp, external_id, created_us, sealed)
-VALUES ($1, $2, $3, $4, $3, $5);
+INSERT INTO record_feed
+	(connection_id, dataset_id, stamp, row_no, external_id, created_us, sealed)
+VALUES ($1, $2, $3, $4, $5, $3, $6);
 
 -- name: record_feed_change
 UPDATE record_feed SET stamp = $4, sealed = $5, created_us = COALESCE($6, created_us),
@@ -129,7 +132,7 @@ ORDER BY stamp DESC LIMIT 1;
 
 -- Oldest first, behind stamp $3 up to and including $4; with $5 <> 0 only rows that are not pruned.
 -- name: record_feed_oldest
-SELECT stamp, external_id, deleted_us, COALESCE(LENGTH(sealed), 0) FROM record_feed
+SELECT stamp, row_no, deleted_us, COALESCE(LENGTH(sealed), 0) FROM record_feed
 WHERE connection_id = $1 AND dataset_id = $2 AND stamp > $3 AND stamp <= $4
 	AND (CAST($5 AS BIGINT) = 0 OR pruned_us IS NULL)
 ORDER BY stamp LIMIT $6;

@@ -119,6 +119,8 @@ static int found_row(void *ctx, size_t key, struct rows *r, struct err *err)
 	struct record_item *item = &((struct records_batch *)ctx)->items[key];
 	struct sv hash = row_sv(r, 0);
 
+	if (!sv_eq(row_sv(r, 6), item->id))
+		return 0;
 	if (hash.len != sizeof(item->row.hash))
 		return err_set(err, ERR_INTERNAL, "a stored record hash has %zu bytes", hash.len);
 	memcpy(item->row.hash, hash.ptr, hash.len);
@@ -137,7 +139,7 @@ static int look_up(struct dbc *c, struct records_batch *b, const struct dataset 
 
 	for (size_t i = 0; i < b->count; i++) {
 		b->items[i].found = false;
-		keys[i] = arg_sv(b->items[i].id);
+		keys[i] = arg_i64(record_id_hash(b->items[i].id));
 	}
 	if (!d)
 		return 0;

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define XXH_INLINE_ALL
 #include <stdio.h>
+#include <xxhash.h>
 
 #define MODEL_MAX 512 /* Model::variant */
 
@@ -82,6 +84,11 @@ int dataset_store(struct dbc *c, struct dataset *d, struct err *err)
 			arg_i64(d->version), arg_i64(d->next_row), arg_i64(d->live),
 			arg_i64(d->total), arg_i64(d->size), arg_i64(d->pruned_to)),
 		NULL, err);
+}
+
+int64_t record_id_hash(struct sv external_id)
+{
+	return (int64_t)(XXH3_64bits(external_id.ptr, external_id.len) >> 17);
 }
 
 int record_ad_init(struct record_ad *ad, const struct records_of *of, struct err *err)

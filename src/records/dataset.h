@@ -47,6 +47,9 @@ int64_t dataset_stamp(struct dataset *d);
 /* Writes a locked dataset back if it changed. */
 int dataset_store(struct dbc *c, struct dataset *d, struct err *err) MUST_CHECK;
 
+/* record_keys.id_hash of an id: six bytes as SQLite stores it. */
+int64_t record_id_hash(struct sv external_id);
+
 /* The associated data of a record's payload: the dataset by name, then the record's id. */
 struct record_ad {
 	char text[1400]; /* ids are at most 255 UTF-16 units, 765 bytes */

@@ -12,6 +12,7 @@ struct one {
 	int value, extra; /* payload: {"id", "v"} and after an update "e" */
 	bool has_extra;
 	int64_t created, moved; /* order of changes */
+	int64_t row; /* order of first saves */
 	int seen; /* last run that saved it */
 };
 
@@ -65,9 +66,12 @@ static void do_save(struct oracle *o)
 			r->moved = ++o->clock;
 		if (fresh)
 			r->created = r->moved;
+		if (!r->exists)
+			r->row = r->moved;
 		*r = (struct one){ .exists = true,
 			.value = v,
 			.created = r->created,
+			.row = r->row,
 			.moved = r->moved,
 			.seen = o->run };
 	}
@@ -129,27 +133,6 @@ static void do_delete(struct oracle *o)
 	buf_done(&b);
 }
 
-static void do_window(struct oracle *o)
-{
-	char want[IDS * 5 + 1] = "";
-
-	if (!o->window) {
-		o->window = o->run;
-		track_start(o->s, o->run);
-		return;
-	}
-	for (int i = 0; i < IDS; i++) {
-		struct one *r = &o->ones[i];
-		if (!r->exists || r->deleted || r->seen >= o->window)
-			continue;
-		sprintf(want + strlen(want), "%s\"%02d\"", want[0] ? "," : "", i);
-		r->deleted = true;
-		r->moved = ++o->clock;
-	}
-	o->window = 0;
-	assert_string_equal(track_end(o->s, o->run, 1 + rnd(o, 5)), want);
-}
-
 static int by_moved(const void *a, const void *b)
 {
 	const struct one *const *x = a, *const *y = b;
@@ -157,21 +140,51 @@ static int by_moved(const void *a, const void *b)
 	return ((*x)->moved > (*y)->moved) - ((*x)->moved < (*y)->moved);
 }
 
-static int in_order(struct oracle *o, struct one **list)
+static int by_row(const void *a, const void *b)
+{
+	const struct one *const *x = a, *const *y = b;
+
+	return ((*x)->row > (*y)->row) - ((*x)->row < (*y)->row);
+}
+
+static int in_order(struct oracle *o, struct one **list, int (*order)(const void *, const void *))
 {
 	int n = 0;
 
 	for (int i = 0; i < IDS; i++)
 		if (o->ones[i].exists)
 			list[n++] = &o->ones[i];
-	qsort(list, (size_t)n, sizeof(*list), by_moved);
+	qsort(list, (size_t)n, sizeof(*list), order);
 	return n;
+}
+
+static void do_window(struct oracle *o)
+{
+	char want[IDS * 5 + 1] = "";
+	struct one *list[IDS];
+
+	if (!o->window) {
+		o->window = o->run;
+		track_start(o->s, o->run);
+		return;
+	}
+	int n = in_order(o, list, by_row);
+	for (int i = 0; i < n; i++) {
+		struct one *r = list[i];
+		if (r->deleted || r->seen >= o->window)
+			continue;
+		sprintf(want + strlen(want), "%s\"%02d\"", want[0] ? "," : "", (int)(r - o->ones));
+		r->deleted = true;
+		r->moved = ++o->clock;
+	}
+	o->window = 0;
+	assert_string_equal(track_end(o->s, o->run, 1 + rnd(o, 5)), want);
 }
 
 static void do_prune(struct oracle *o)
 {
 	struct one *list[IDS];
-	int n = in_order(o, list), count = 0;
+	int n = in_order(o, list, by_moved), count = 0;
 
 	if (n == 0)
 		return;
@@ -217,7 +230,7 @@ static void check_feed(struct oracle *o)
 {
 	struct one *list[IDS];
 	char want[IDS * 16] = "";
-	int n = in_order(o, list), live_rows = 0;
+	int n = in_order(o, list, by_moved), live_rows = 0;
 
 	for (int i = 0; i < n; i++) {
 		sprintf(want + strlen(want), "%s%02d:%s", i ? " " : "", (int)(list[i] - o->ones),

@@ -8,15 +8,8 @@
 
 struct victim {
 	struct sv id;
-	int64_t stamp;
+	int64_t row_no, stamp;
 };
-
-static void remember(struct records_outdated *o, struct sv id)
-{
-	assert(id.len <= sizeof(o->after));
-	memcpy(o->after, id.ptr, id.len);
-	o->after_len = id.len;
-}
 
 /* Collects unseen live rows behind o->after; o->more when there were too many. */
 static int collect(struct dbc *c, const struct dataset *d, struct records_outdated *o,
@@ -29,18 +22,17 @@ static int collect(struct dbc *c, const struct dataset *d, struct records_outdat
 
 	TRY(seen_since(c, d, o->generation, db_arena(c), &seen, err));
 	TRY(db_query(c, Q_RECORD_KEY_LIVE,
-		ARGS(arg_i64(d->connection), arg_i64(d->id),
-			arg_sv(sv_make(o->after, o->after_len))),
-		&rows, err));
+		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(o->after - 1)), &rows, err));
 	while ((rc = rows_next(&rows, err)) > 0) {
-		if (seen_has(&seen, row_i64(&rows, 1)))
+		if (seen_has(&seen, row_i64(&rows, 0)))
 			continue;
 		if (n == limit) {
 			o->more = true;
 			break;
 		}
 		list[n++] = (struct victim){
-			.id = arena_sv(db_arena(c), row_sv(&rows, 0)),
+			.row_no = row_i64(&rows, 0),
+			.id = arena_sv(db_arena(c), row_sv(&rows, 1)),
 			.stamp = row_i64(&rows, 2),
 		};
 	}
@@ -65,7 +57,7 @@ static int delete_rows(struct dbc *c, struct dataset *d, int64_t run, const stru
 
 	for (size_t i = 0; i < count; i++) {
 		struct arg *k = rows_args_add(&keys, d), *f = rows_args_add(&feed, d);
-		k[2] = arg_sv(list[i].id);
+		k[2] = arg_i64(list[i].row_no);
 		k[3] = f[3] = f[4] = arg_i64(dataset_stamp(d));
 		k[4] = arg_i64(run);
 		f[2] = arg_i64(list[i].stamp);
@@ -89,7 +81,7 @@ int records_outdated(struct dbc *c, struct records_outdated *o, struct err *err)
 	TRY(delete_rows(c, &d, o->run, list, n, err));
 	TRY(dataset_store(c, &d, err));
 	if (n)
-		remember(o, list[n - 1].id);
+		o->after = list[n - 1].row_no + 1;
 	report(o, list, n);
 	return 0;
 }

@@ -22,8 +22,7 @@ struct records_outdated {
 
 	int64_t deleted; /* so far */
 	bool more;
-	char after[1024]; /* id where the last step stopped */
-	size_t after_len;
+	int64_t after; /* rows the last step got to, by their number + 1 */
 };
 int records_outdated(struct dbc *c, struct records_outdated *o, struct err *err) MUST_CHECK;
 

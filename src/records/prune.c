@@ -5,8 +5,7 @@
 #include "records/rows_args.h"
 
 struct old_row {
-	struct sv id;
-	int64_t stamp, size;
+	int64_t row_no, stamp, size;
 	bool deleted;
 };
 
@@ -34,7 +33,7 @@ static int collect(struct dbc *c, const struct dataset *d, int64_t after, int64_
 		struct old_row *row = &ret->list[ret->count++];
 		*row = (struct old_row){
 			.stamp = row_i64(&rows, 0),
-			.id = arena_sv(db_arena(c), row_sv(&rows, 1)),
+			.row_no = row_i64(&rows, 1),
 			.deleted = !row_null(&rows, 2),
 			.size = row_i64(&rows, 3),
 		};
@@ -58,7 +57,7 @@ static int forget_payloads(
 
 	for (size_t i = 0; i < old->count; i++) {
 		struct arg *k = rows_args_add(&keys, d), *f = rows_args_add(&feed, d);
-		k[2] = arg_sv(old->list[i].id);
+		k[2] = arg_i64(old->list[i].row_no);
 		f[2] = arg_i64(old->list[i].stamp);
 		f[3] = arg_i64(d->now_us);
 	}
@@ -120,7 +119,7 @@ static int remove_rows(
 	struct rows_args keys = rows_args(c, 3, old->count), feed = rows_args(c, 3, old->count);
 
 	for (size_t i = 0; i < old->count; i++) {
-		rows_args_add(&keys, d)[2] = arg_sv(old->list[i].id);
+		rows_args_add(&keys, d)[2] = arg_i64(old->list[i].row_no);
 		rows_args_add(&feed, d)[2] = arg_i64(old->list[i].stamp);
 	}
 	TRY(rows_args_run(c, Q_RECORD_KEY_REMOVE, &keys, err));

@@ -127,15 +127,17 @@ static int scan_feed(
 /* Ids: found first, then taken in the order of their stamps. */
 
 struct stamps {
-	int64_t *list;
+	const struct sv *ids;
+	int64_t *list; /* at most one for each id */
 	size_t count;
 };
 
-static int note_stamp(void *ctx, size_t key UNUSED, struct rows *row, struct err *err UNUSED)
+static int note_stamp(void *ctx, size_t key, struct rows *row, struct err *err UNUSED)
 {
 	struct stamps *s = ctx;
 
-	s->list[s->count++] = row_i64(row, 1);
+	if (sv_eq(row_sv(row, 6), s->ids[key]))
+		s->list[s->count++] = row_i64(row, 1);
 	return 0;
 }
 
@@ -153,9 +155,10 @@ static int find_stamps(struct dbc *c, const struct dataset *d, const struct sv *
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++)
-		keys[i] = arg_sv(ids[i]);
+		keys[i] = arg_i64(record_id_hash(ids[i]));
 	ret->list = arena_alloc(db_arena(c), (count + 1) * sizeof(*ret->list));
 	ret->count = 0;
+	ret->ids = ids;
 	TRY(db_query_each(c, Q_RECORD_KEY, ARGS(arg_i64(d->connection), arg_i64(d->id)), keys,
 		count, note_stamp, ret, err));
 	if (ret->count)

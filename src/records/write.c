@@ -37,20 +37,21 @@ static size_t number_rows(struct records_batch *b, struct dataset *d)
 static int write_inserts(struct dbc *c, const struct records_batch *b, struct dataset *d,
 	size_t most, struct err *err)
 {
-	struct rows_args keys = rows_args(c, 8, most), feed = rows_args(c, 5, most);
+	struct rows_args keys = rows_args(c, 9, most), feed = rows_args(c, 6, most);
 
 	for (size_t i = 0; i < b->count; i++) {
 		const struct record_item *item = &b->items[i];
 		if (item->action != ACTION_INSERT)
 			continue;
 		struct arg *k = rows_args_add(&keys, d), *f = rows_args_add(&feed, d);
-		k[2] = f[3] = arg_sv(item->id);
-		k[3] = arg_blob(hash_sv(item->hash));
-		k[4] = f[2] = arg_i64(item->new_stamp);
-		k[5] = arg_i64(item->row.row_no);
-		k[6] = arg_i64((int64_t)item->sealed.len);
-		k[7] = arg_i64(b->in.run);
-		f[4] = arg_blob(item->sealed);
+		k[2] = f[3] = arg_i64(item->row.row_no);
+		k[3] = arg_i64(record_id_hash(item->id));
+		k[4] = f[4] = arg_sv(item->id);
+		k[5] = arg_blob(hash_sv(item->hash));
+		k[6] = f[2] = arg_i64(item->new_stamp);
+		k[7] = arg_i64((int64_t)item->sealed.len);
+		k[8] = arg_i64(b->in.run);
+		f[5] = arg_blob(item->sealed);
 		d->live++;
 		d->total++;
 		d->size += (int64_t)item->sealed.len;
@@ -83,7 +84,7 @@ static int write_changes(struct dbc *c, const struct records_batch *b, struct da
 		if (!is_change(item->action))
 			continue;
 		struct arg *k = rows_args_add(&keys, d), *f = rows_args_add(&feed, d);
-		k[2] = arg_sv(item->id);
+		k[2] = arg_i64(item->row.row_no);
 		k[3] = arg_blob(hash_sv(item->hash));
 		k[4] = f[3] = arg_i64(item->new_stamp);
 		k[5] = arg_i64((int64_t)item->sealed.len);
@@ -107,7 +108,7 @@ static int write_deletes(struct dbc *c, const struct records_batch *b, struct da
 		if (item->action != ACTION_DELETE)
 			continue;
 		struct arg *k = rows_args_add(&keys, d), *f = rows_args_add(&feed, d);
-		k[2] = arg_sv(item->id);
+		k[2] = arg_i64(item->row.row_no);
 		k[3] = f[3] = arg_i64(item->new_stamp);
 		k[4] = arg_i64(b->in.run);
 		f[2] = arg_i64(item->row.stamp);
