@@ -10,6 +10,7 @@
 /* CPU time: a runner ends an endless loop itself after ENTRY_MS (child.c), and only what it cannot
  * end, like microtasks without end, is left for SIGKILL. */
 enum { HANG_MS = 8000 };
+enum { SILENT_US = 500000 }; /* without an answer to a ping: new runs go elsewhere */
 enum {
 	SPREAD_AT = 4, /* runs in a process at which another one is worth its start */
 	OVERCOMMIT = 32, /* processes above the limit: an environment without any, runs alone */
@@ -109,6 +110,11 @@ void run_failed(struct runner_run *r, const char *type, const char *message)
 
 /* Placement. */
 
+static bool is_silent(const struct runner *c)
+{
+	return c->ping_us && clock_mono_us() - c->ping_us > SILENT_US;
+}
+
 static struct runner *choose(struct runner_pool *p, const struct runner_order *o, bool alone)
 {
 	struct runner *best = NULL;
@@ -120,6 +126,9 @@ static struct runner *choose(struct runner_pool *p, const struct runner_order *o
 		if (c->environment ? c->environment != o->environment || alone : c->run_count > 0)
 			continue;
 		unsigned score = c->environment ? c->run_count : SPREAD_AT;
+		/* One that is busy with a function that never waits would keep this run waiting. */
+		if (is_silent(c))
+			score += p->cfg.runs_each;
 		if (score < best_score) {
 			best = c;
 			best_score = score;
@@ -244,7 +253,7 @@ static void place(struct runner_pool *p)
 		if (c) {
 			put_into(r, c);
 			/* Busy enough to be helped by another, which takes over later runs. */
-			if (c->run_count <= SPREAD_AT || c->alone)
+			if ((c->run_count <= SPREAD_AT && !is_silent(c)) || c->alone)
 				continue;
 		} else {
 			unplaced++;
