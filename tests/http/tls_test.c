@@ -136,7 +136,7 @@ static void setup_init(struct setup *s, const char *san, int days, bool trust, b
 	identity_init(&s->id, san, days);
 	tls_init(&s->tls, &s->id, ask_client);
 	snprintf(s->url, sizeof(s->url), "https://127.0.0.1:%u/", s->tls.port);
-	snprintf(s->ca, sizeof(s->ca), "/tmp/http-ca-XXXXXX");
+	snprintf(s->ca, sizeof(s->ca), "http-ca-XXXXXX");
 	int fd = mkstemp(s->ca);
 	assert_true(write(fd, s->id.cert_pem, strlen(s->id.cert_pem)) > 0);
 	close(fd);
