@@ -14,11 +14,41 @@ static int64_t page_limit(const struct api_call *call)
 	return text.ptr && check_number(text, &n) ? (int64_t)n : PAGE_DEFAULT;
 }
 
-/* The cursor of a list that goes down (or up) by a number: that number. */
-static int64_t page_cursor(const struct api_call *call, int64_t first)
+/* Behind which operation the page begins: many may have begun in one millisecond. */
+struct position {
+	int64_t created_ms;
+	struct sv id;
+};
+
+static int broken_cursor(struct api_call *call, struct err *err)
 {
-	int64_t n;
-	return sv_to_i64(api_query(call, "cursor"), &n) ? n : first;
+	struct issues *is = api_issues(call);
+
+	issue_add_at(is, "cursor", "custom", "Invalid cursor");
+	return api_refuse_issues(call, err, "invalid_query_params", is);
+}
+
+/* "<created ms>.<id>" */
+static int read_position(struct api_call *call, struct position *ret, struct err *err)
+{
+	struct sv rest = api_query(call, "cursor"), number;
+
+	*ret = (struct position){ INT64_MAX, SV_LIT("") };
+	if (!rest.ptr)
+		return 0;
+	sv_split(&rest, '.', &number);
+	if (!sv_to_i64(number, &ret->created_ms) || !rest.len)
+		return broken_cursor(call, err);
+	ret->id = rest;
+	return 0;
+}
+
+static int read_message_id(struct api_call *call, int64_t *ret, struct err *err)
+{
+	struct sv text = api_query(call, "cursor");
+
+	*ret = 0;
+	return text.ptr && !sv_to_i64(text, ret) ? broken_cursor(call, err) : 0;
 }
 
 static void write_operation(struct jw *w, struct rows *r)
@@ -39,19 +69,11 @@ static void write_operation(struct jw *w, struct rows *r)
 	jw_end(w);
 }
 
-/* Ends {"data": [...]} with the cursor of the next page, if this one was full. */
-static void end_page(struct jw *w, int64_t count, int64_t limit, int64_t last)
+/* Ends {"data": [...]}; NULL: this was the last page. */
+static void end_page(struct jw *w, const char *next)
 {
 	jw_end(w);
-	jw_key(w, "next_cursor");
-	if (count == limit) {
-		own_in(buf_done) struct buf b = { 0 };
-		buf_init(&b, 32);
-		buf_i64(&b, last);
-		jw_str(w, buf_sv(&b));
-	} else {
-		jw_null(w);
-	}
+	jw_kv_cstr(w, "next_cursor", next);
 	jw_end(w);
 }
 
@@ -63,32 +85,36 @@ int logs_operations(struct api_call *call, struct dbc *c, struct err *err)
 		{ "integration", CHECK_STR, 0, .max = 255 },
 		{ "connection", CHECK_STR, 0, .max = 255 },
 		{ "function", CHECK_STR, 0, .max = 255 },
-		{ "cursor", CHECK_STR, 0, .max = 32 },
+		{ "cursor", CHECK_STR, 0, .max = 64 },
 		{ "limit", CHECK_COERCED, CHECK_MIN, .min = 1, .max = PAGE_MAX },
 		{ 0 },
 	};
 	own_in(rows_done) struct rows rows = { 0 };
-	int64_t count = 0, last = 0;
+	const char *next = NULL;
+	struct position from;
+	int64_t count = 0;
 	int rc;
 
 	TRY(api_check_query(call, query, err));
+	TRY(read_position(call, &from, err));
 	int64_t limit = page_limit(call);
 	TRY(db_query(c, Q_LOGS_OPERATIONS,
 		ARGS(arg_i64(api_env(call)), arg_sv(api_query(call, "type")),
 			arg_sv(api_query(call, "state")), arg_sv(api_query(call, "integration")),
 			arg_sv(api_query(call, "connection")), arg_sv(api_query(call, "function")),
-			arg_i64(page_cursor(call, INT64_MAX)), arg_i64(limit)),
+			arg_i64(from.created_ms), arg_i64(limit), arg_sv(from.id)),
 		&rows, err));
 	struct jw w = api_json(call, 200);
 	jw_obj(&w);
 	jw_kv_arr(&w, "data");
 	while ((rc = rows_next(&rows, err)) > 0) {
 		write_operation(&w, &rows);
-		last = row_i64(&rows, 12);
-		count++;
+		if (++count == limit)
+			next = arena_printf(call->arena, "%lld.%.*s", (long long)row_i64(&rows, 12),
+				SV(row_sv(&rows, 0)));
 	}
 	TRY(rc);
-	end_page(&w, count, limit, last);
+	end_page(&w, next);
 	return 0;
 }
 
@@ -109,32 +135,33 @@ static void write_message(struct jw *w, struct rows *r)
 int logs_messages(struct api_call *call, struct dbc *c, struct err *err)
 {
 	static const struct check query[] = {
-		{ "cursor", CHECK_STR, 0, .max = 32 },
+		{ "cursor", CHECK_STR, 0, .max = 64 },
 		{ "limit", CHECK_COERCED, CHECK_MIN, .min = 1, .max = PAGE_MAX },
 		{ 0 },
 	};
 	own_in(rows_done) struct rows rows = { 0 };
-	int64_t count = 0, last = 0, known;
+	int64_t count = 0, from, known;
+	const char *next = NULL;
 	int rc;
 
 	TRY(api_check_query(call, query, err));
+	TRY(read_message_id(call, &from, err));
 	TRY(db_one_i64(c, Q_LOGS_OPERATION_EXISTS,
 		ARGS(arg_sv(api_param(call, "id")), arg_i64(api_env(call))), &known, err));
 	if (!known)
 		return api_refuse(call, err, 404, "not_found", "no operation of this id");
 	int64_t limit = page_limit(call);
 	TRY(db_query(c, Q_LOGS_MESSAGES,
-		ARGS(arg_sv(api_param(call, "id")), arg_i64(page_cursor(call, 0)), arg_i64(limit)),
-		&rows, err));
+		ARGS(arg_sv(api_param(call, "id")), arg_i64(from), arg_i64(limit)), &rows, err));
 	struct jw w = api_json(call, 200);
 	jw_obj(&w);
 	jw_kv_arr(&w, "data");
 	while ((rc = rows_next(&rows, err)) > 0) {
 		write_message(&w, &rows);
-		last = row_i64(&rows, 0);
-		count++;
+		if (++count == limit)
+			next = arena_printf(call->arena, "%lld", (long long)row_i64(&rows, 0));
 	}
 	TRY(rc);
-	end_page(&w, count, limit, last);
+	end_page(&w, next);
 	return 0;
 }

@@ -56,6 +56,13 @@ static struct sv endpoint_of(struct api_call *call)
 	return sv_str(arena_printf(call->arena, "%.*s?%.*s", SV(path), SV(query)));
 }
 
+/* Without bytes these have no body; others have an empty one, which must be said. */
+static bool has_no_body(struct sv method)
+{
+	return sv_eq_str(method, "GET") || sv_eq_str(method, "HEAD") ||
+	       sv_eq_str(method, "DELETE") || sv_eq_str(method, "OPTIONS");
+}
+
 static struct proxy_request request_of(struct api_call *call)
 {
 	int64_t retries = 0;
@@ -71,6 +78,8 @@ static struct proxy_request request_of(struct api_call *call)
 			sv_eq_str(api_head(call, "forward-headers-on-redirect"), "true"),
 	};
 
+	if (!req.body.len && has_no_body(req.method))
+		req.body = SV_NULL;
 	/* The SDK always sends this header, mostly empty. */
 	if (!req.base_url_override.len)
 		req.base_url_override = SV_NULL;

@@ -194,14 +194,12 @@ static int server_error(const struct json_t *body, int status, struct err *err)
 		SV(message), list.len ? list.ptr : "");
 }
 
-int rest_json(struct rest *r, const char *method, const char *path, struct sv body,
-	struct json_t **ret, struct err *err)
+int rest_call(struct rest *r, const struct rest_request *req, struct json_t **ret, struct err *err)
 {
 	own_in(rest_response_done) struct rest_response res = { 0 };
 	own(json_unref) struct json_t *json = NULL;
-	struct rest_request req = { .method = method, .path = path, .body = body };
 
-	TRY(rest_send(r, &req, &res, err));
+	TRY(rest_send(r, req, &res, err));
 	if (res.body.len && json_parse(buf_sv(&res.body), &json, err) < 0)
 		return err_set(err, ERR_UPSTREAM,
 			"%s answered %d with something that is no JSON (is it a tidemark server?)",
@@ -211,4 +209,12 @@ int rest_json(struct rest *r, const char *method, const char *path, struct sv bo
 	if (ret)
 		*ret = take(json);
 	return 0;
+}
+
+int rest_json(struct rest *r, const char *method, const char *path, struct sv body,
+	struct json_t **ret, struct err *err)
+{
+	struct rest_request req = { .method = method, .path = path, .body = body };
+
+	return rest_call(r, &req, ret, err);
 }

@@ -47,5 +47,7 @@ void rest_response_done(struct rest_response *r);
  * Sends and parses: an error envelope or status becomes an error with the server's message and
  * its validation errors.
  */
+int rest_call(struct rest *r, const struct rest_request *req, struct json_t **ret,
+	struct err *err) MUST_CHECK;
 int rest_json(struct rest *r, const char *method, const char *path, struct sv body,
 	struct json_t **ret, struct err *err) MUST_CHECK;
