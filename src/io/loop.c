@@ -10,6 +10,7 @@ struct loop {
 	uv_loop_t uv;
 	uv_async_t wakeup;
 	uv_timer_t alarm; /* armed for the earliest timer of the heap */
+	uv_idle_t soon; /* instead of the alarm when a timer is due at once */
 	pthread_t thread;
 	bool running;
 
@@ -70,23 +71,30 @@ static void heap_remove(struct loop *l, struct timer *t)
 }
 
 static void alarm_fired(uv_timer_t *h);
+static void soon_fired(uv_idle_t *h);
 
 static void alarm_arm(struct loop *l)
 {
-	if (l->count == 0) {
-		uv_timer_stop(&l->alarm);
+	uv_timer_stop(&l->alarm);
+	uv_idle_stop(&l->soon);
+	if (l->count == 0)
+		return;
+	int64_t wait_us = l->heap[0]->due_us - clock_mono_us();
+	/*
+	 * A libuv timer of 0 ms started by a timer runs before descriptors are looked at, so a
+	 * chain of them would starve those; an idle handle runs once a turn.
+	 */
+	if (wait_us <= 1) {
+		uv_idle_start(&l->soon, soon_fired);
 		return;
 	}
-	int64_t wait_us = l->heap[0]->due_us - clock_mono_us();
 	/* Rounded up: firing a fraction early would spin until the time has come. */
-	uint64_t ms = wait_us <= 0 ? 0 : (uint64_t)(wait_us + 999) / 1000;
 	uv_update_time(&l->uv);
-	uv_timer_start(&l->alarm, alarm_fired, ms, 0);
+	uv_timer_start(&l->alarm, alarm_fired, (uint64_t)(wait_us + 999) / 1000, 0);
 }
 
-static void alarm_fired(uv_timer_t *h)
+static void run_due(struct loop *l)
 {
-	struct loop *l = h->data;
 	int64_t now = clock_mono_us();
 
 	/* Only those due at entry: a timer restarted with 0 ms waits for the next turn. */
@@ -96,6 +104,16 @@ static void alarm_fired(uv_timer_t *h)
 		t->fn(t);
 	}
 	alarm_arm(l);
+}
+
+static void alarm_fired(uv_timer_t *h)
+{
+	run_due(h->data);
+}
+
+static void soon_fired(uv_idle_t *h)
+{
+	run_due(h->data);
 }
 
 void timer_start(struct loop *l, struct timer *t, int64_t ms, void (*fn)(struct timer *t))
@@ -235,6 +253,8 @@ struct loop *loop_new(void)
 	int rc = uv_loop_init(&l->uv);
 	rc |= uv_async_init(&l->uv, &l->wakeup, woken);
 	rc |= uv_timer_init(&l->uv, &l->alarm);
+	rc |= uv_idle_init(&l->uv, &l->soon);
+	l->soon.data = l;
 	assert(rc == 0);
 	l->wakeup.data = l;
 	l->alarm.data = l;
@@ -279,6 +299,7 @@ void loop_free(struct loop *l)
 	assert(!l->running);
 	uv_close((uv_handle_t *)&l->wakeup, NULL);
 	uv_close((uv_handle_t *)&l->alarm, NULL);
+	uv_close((uv_handle_t *)&l->soon, NULL);
 	uv_walk(&l->uv, close_handle, NULL);
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 	int rc = uv_loop_close(&l->uv);
