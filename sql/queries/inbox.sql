@@ -10,7 +10,11 @@ ON CONFLICT (dedupe) DO NOTHING RETURNING id;
 UPDATE inbox SET state = 'ROUTED' WHERE id = $1;
 
 -- name: inbox_pending
-SELECT id, integration_id, headers, body FROM inbox WHERE state = 'PENDING' ORDER BY id LIMIT $1;
+SELECT id, integration_id, headers, body, received_ms FROM inbox WHERE state = 'PENDING' ORDER BY id LIMIT $1;
+
+-- Could not be routed for days.
+-- name: inbox_give_up
+UPDATE inbox SET state = 'DEAD' WHERE id = $1;
 
 -- name: inbox_prune
-DELETE FROM inbox WHERE state = 'ROUTED' AND received_ms < $1;
+DELETE FROM inbox WHERE state <> 'PENDING' AND received_ms < $1;

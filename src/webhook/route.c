@@ -9,90 +9,32 @@
 #include "model/outbox.h"
 #include "model/run.h"
 #include "model/sync.h"
+#include "webhook/rule.h"
 
-static const struct route_rule rules[] = {
-#define RULE(provider, scheme, header, identifier, property, type, type_header) \
-	{ provider, scheme, header, identifier, property, type, type_header },
-#include "webhook/rules.def"
-#undef RULE
+enum { BODY_MAX = 256 << 20, HEADERS_MAX = 1 << 20 };
+
+/* A connection that may be meant, with what identifies it parsed. */
+struct candidate {
+	struct connection row;
+	struct rule_connection is;
+	bool meant; /* by the event at hand */
+	bool told; /* by any event of the body: the app hears of it once */
 };
 
-const struct route_rule *route_rule_of(struct sv provider)
-{
-	for (size_t i = 1; i < ARRAY_LEN(rules); i++)
-		if (sv_eq_str(provider, rules[i].provider))
-			return &rules[i];
-	return &rules[0];
-}
-
-/* One event on its way. */
+/* One body on its way. */
 struct routing {
 	struct dbc *c;
 	struct arena *arena;
 	const struct route_event *ev;
-	const struct route_rule *rule;
-	struct json_t *body; /* what functions get: parsed, or the text itself */
-	struct sv body_json; /* the same as JSON text */
-	struct sv type, header_type;
-	struct connection *connections;
+	const struct rule *rule;
+	struct sv named; /* connection in the webhook's address; absent = none */
+	struct candidate *all;
 	size_t count;
+	struct function *functions;
+	size_t function_count;
 };
 
-/* Identification: which of the integration's connections the event is about. */
-
-/* A value as text: identifiers are numbers with some providers. */
-static struct sv text_of(struct arena *a, const struct json_t *v)
-{
-	own_in(buf_done) struct buf b = { 0 };
-
-	if (json_kind(v) == JSON_KIND_STRING)
-		return json_sv(v);
-	if (json_kind(v) != JSON_KIND_NUMBER)
-		return SV_NULL;
-	buf_init(&b, 64);
-	json_dump_compact(v, &b);
-	return arena_sv(a, buf_sv(&b));
-}
-
-/* value is the text, or a list or object that holds it. */
-static bool holds(struct arena *a, const struct json_t *value, struct sv text)
-{
-	if (json_kind(value) == JSON_KIND_OBJECT)
-		return json_member(value, text) != NULL;
-	if (json_kind(value) != JSON_KIND_ARRAY)
-		return value && sv_eq(text_of(a, value), text);
-	for (size_t i = 0; i < json_len(value); i++)
-		if (sv_eq(text_of(a, json_item(value, i)), text))
-			return true;
-	return false;
-}
-
-static bool is_about(const struct routing *r, const struct connection *conn, struct sv id)
-{
-	own(json_unref) struct json_t *config = NULL;
-	struct sv property = sv_str(r->rule->property), prefix = SV_LIT("metadata.");
-
-	if (sv_eq_str(property, "connectionId"))
-		return sv_eq(conn->connection_id, id);
-	bool metadata = sv_starts(property, prefix);
-	struct sv text = metadata ? conn->metadata : conn->connection_config;
-	if (!text.ptr || json_parse(text, &config, NULL) < 0)
-		return false;
-	struct sv key = metadata ? sv_from(property, prefix.len) : property;
-	return holds(r->arena, json_member(config, key), id);
-}
-
-static void keep_only(struct routing *r, struct sv id, bool by_id)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < r->count; i++) {
-		const struct connection *conn = &r->connections[i];
-		if (by_id ? sv_eq(conn->connection_id, id) : is_about(r, conn, id))
-			r->connections[kept++] = *conn;
-	}
-	r->count = kept;
-}
+/* Connections. */
 
 /* A connection named in the webhook's address. */
 static struct sv query_connection(const struct routing *r)
@@ -108,45 +50,76 @@ static struct sv query_connection(const struct routing *r)
 	return id.len ? arena_sv(r->arena, id) : SV_NULL;
 }
 
-static int identify(struct routing *r, struct err *err)
+static void make_candidates(struct routing *r, struct connection *rows, size_t count)
 {
-	TRY(connection_list_of_integration(
-		r->c, r->ev->integration->id, r->arena, &r->connections, &r->count, err));
-	struct sv named = query_connection(r);
-	if (named.ptr) {
-		keep_only(r, named, true);
-		return 0;
+	r->all = arena_array(r->arena, count + 1, sizeof(*r->all));
+	r->count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct json_t *config = NULL, *metadata = NULL;
+		json_parse(rows[i].connection_config, &config, NULL);
+		if (rows[i].metadata.ptr)
+			json_parse(rows[i].metadata, &metadata, NULL);
+		r->all[i].row = rows[i];
+		r->all[i].is = (struct rule_connection){ rows[i].connection_id, config, metadata };
 	}
-	if (!*r->rule->identifier)
-		return 0;
-	struct json_t *value = json_find(r->body, sv_str(r->rule->identifier));
-	struct sv id = text_of(r->arena, value);
-	/* The general rule is a guess: a body without the identifier is about all of them. */
-	if (!id.ptr && r->rule == &rules[0])
-		return 0;
-	keep_only(r, id, false);
+}
+
+static void free_candidates(struct routing *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		json_unref((struct json_t *)r->all[i].is.connection_config);
+		json_unref((struct json_t *)r->all[i].is.metadata);
+	}
+}
+
+/* The connection of that id alone: most events name one, and there may be very many. */
+static int load_one(struct routing *r, struct sv id, struct err *err)
+{
+	struct connection *row = ARENA_NEW(r->arena, struct connection);
+	const struct integration *in = r->ev->integration;
+
+	int rc = connection_find(r->c, in->environment_id, in->unique_key, id, r->arena, row, err);
+	if (rc < 0 && rc != ERR_NOT_FOUND)
+		return rc;
+	make_candidates(r, row, rc < 0 ? 0 : 1);
 	return 0;
+}
+
+static int load_candidates(struct routing *r, struct err *err)
+{
+	struct connection *rows;
+	size_t count;
+	struct sv id = r->named;
+	bool by_id = r->rule->property && strcmp(r->rule->property, "connectionId") == 0 &&
+		     !r->rule->each;
+
+	if (!id.ptr && by_id)
+		rule_whom(r->rule, r->ev->headers, r->ev->body, r->arena, &id);
+	if (id.ptr)
+		return load_one(r, id, err);
+	TRY(connection_list_of_integration(
+		r->c, r->ev->integration->id, r->arena, &rows, &count, err));
+	make_candidates(r, rows, count);
+	return 0;
+}
+
+/* Marks the connections that the event is about. */
+static void identify(struct routing *r, const struct json_t *event)
+{
+	struct sv id = SV_NULL;
+	int whom = r->named.ptr ? 0 : rule_whom(r->rule, r->ev->headers, event, r->arena, &id);
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct candidate *k = &r->all[i];
+		k->meant = whom == 0 || (whom > 0 && rule_matches(r->rule, &k->is, id, r->arena));
+		k->told |= k->meant;
+	}
 }
 
 /* Functions. */
 
-static bool subscribes(const struct routing *r, const struct function *f)
-{
-	own(json_unref) struct json_t *list = NULL;
-
-	if (!f->enabled || json_parse(f->webhook_subscriptions, &list, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < json_len(list); i++) {
-		struct sv entry = json_sv(json_item(list, i));
-		if (sv_eq_str(entry, "*") || (r->type.ptr && sv_eq(entry, r->type)) ||
-			(r->header_type.ptr && sv_eq(entry, r->header_type)))
-			return true;
-	}
-	return false;
-}
-
 static int queue_run(struct routing *r, const struct connection *conn, const struct function *f,
-	struct route_result *ret, struct err *err)
+	struct sv input, struct route_result *ret, struct err *err)
 {
 	struct sync_name name = { .name = f->name, .variant = SV_LIT("base") };
 	struct sync *sync;
@@ -164,25 +137,71 @@ static int queue_run(struct routing *r, const struct connection *conn, const str
 		.sync_id = sv_str(sync->id),
 		.name = f->name,
 		.variant = SV_LIT("base"),
-		.input = r->body_json,
+		.input = input,
 	};
 	TRY(run_create(r->c, &n, &id, err));
 	ret->runs++;
 	return 0;
 }
 
-static int queue_runs(struct routing *r, struct route_result *ret, struct err *err)
+static bool subscribes(const struct function *f, struct sv type, struct sv header)
 {
-	struct function *all;
-	size_t count;
+	own(json_unref) struct json_t *list = NULL;
 
-	TRY(function_list(r->c, r->ev->integration->environment_id, r->ev->integration->id,
-		FUNCTION_SYNC, r->arena, &all, &count, err));
-	for (size_t i = 0; i < count; i++) {
-		if (!subscribes(r, &all[i]))
+	return f->enabled && json_parse(f->webhook_subscriptions, &list, NULL) >= 0 &&
+	       rule_subscribed(list, type, header);
+}
+
+static struct sv text_of(const struct json_t *v, struct arena *a)
+{
+	own_in(buf_done) struct buf b = { 0 };
+
+	buf_init(&b, BODY_MAX);
+	json_dump_compact(v, &b);
+	return arena_sv(a, buf_sv(&b));
+}
+
+static int queue_runs(
+	struct routing *r, const struct json_t *event, struct route_result *ret, struct err *err)
+{
+	struct sv type, header, input = SV_NULL;
+
+	rule_types(r->rule, r->ev->headers, event, &type, &header);
+	for (size_t i = 0; i < r->function_count; i++) {
+		if (!subscribes(&r->functions[i], type, header))
 			continue;
+		if (!input.ptr)
+			input = text_of(event, r->arena);
 		for (size_t k = 0; k < r->count; k++)
-			TRY(queue_run(r, &r->connections[k], &all[i], ret, err));
+			if (r->all[k].meant)
+				TRY(queue_run(
+					r, &r->all[k].row, &r->functions[i], input, ret, err));
+	}
+	return 0;
+}
+
+/* Events that do not carry the token which the app agreed on with the provider are nobody's. */
+static bool is_ours(const struct routing *r, const struct json_t *event)
+{
+	if (!r->rule->event_token || !r->ev->token.ptr)
+		return true;
+	return sv_eq(json_sv(json_find(event, sv_str(r->rule->event_token))), r->ev->token);
+}
+
+static int route_each(struct routing *r, struct route_result *ret, struct err *err)
+{
+	size_t count = rule_event_count(r->rule, r->ev->body);
+
+	if (r->ev->hello)
+		return 0;
+	TRY(function_list(r->c, r->ev->integration->environment_id, r->ev->integration->id,
+		FUNCTION_SYNC, r->arena, &r->functions, &r->function_count, err));
+	for (size_t i = 0; i < count; i++) {
+		const struct json_t *event = rule_event(r->rule, r->ev->body, i);
+		if (!is_ours(r, event))
+			continue;
+		identify(r, event);
+		TRY(queue_runs(r, event, ret, err));
 	}
 	return 0;
 }
@@ -195,7 +214,8 @@ static bool is_forwarded(struct sv name)
 	static const char *const dropped[] = { ":", "host", "authorization", "connection",
 		"keep-alive", "content-length", "content-type", "content-encoding", "cookie",
 		"set-cookie", "referer", "user-agent", "sec-", "proxy-", "www-authenticate",
-		"server", "transfer-encoding", "expect", "accept" };
+		"server", "transfer-encoding", "expect", "accept", "webhook-", "x-nango-signature",
+		"x-nango-hmac-sha256" };
 
 	for (size_t i = 0; i < ARRAY_LEN(dropped); i++)
 		if (sv_starts(name, sv_str(dropped[i])))
@@ -214,38 +234,42 @@ static struct sv forwarded_headers(const struct routing *r)
 	while (json_next(r->ev->headers, &it, &name, &value))
 		if (is_forwarded(name))
 			json_set(kept, name, json_ref(value));
-	buf_init(&b, 1 << 20);
+	buf_init(&b, HEADERS_MAX);
 	json_dump_compact(kept, &b);
 	return arena_sv(r->arena, buf_sv(&b));
+}
+
+static struct json_t *wrapped(const struct routing *r, const struct connection *conn)
+{
+	const struct integration *in = r->ev->integration;
+	struct json_t *message = json_new_obj();
+
+	json_set_str(message, "from", in->provider);
+	json_set_str(message, "type", SV_LIT("forward"));
+	json_set_str(message, "providerConfigKey", in->unique_key);
+	json_set_str(message, "connectionId", conn->connection_id);
+	json_set(message, SV_LIT("payload"), json_ref(r->ev->body));
+	return message;
 }
 
 /* conn NULL: nobody was identified, the app gets the bare body. */
 static int forward(struct routing *r, const struct connection *conn, struct sv headers,
 	struct route_result *ret, struct err *err)
 {
-	own(json_unref) struct json_t *message = NULL;
+	own(json_unref) struct json_t *message = conn ? wrapped(r, conn) : json_ref(r->ev->body);
 	own_in(buf_done) struct buf b = { 0 };
-	const struct integration *in = r->ev->integration;
 
-	if (conn) {
-		message = json_new_obj();
-		json_set_str(message, "from", in->provider);
-		json_set_str(message, "type", SV_LIT("forward"));
-		json_set_str(message, "providerConfigKey", in->unique_key);
-		json_set_str(message, "connectionId", conn->connection_id);
-		json_set(message, SV_LIT("payload"), json_ref(r->body));
-	}
-	buf_init(&b, 256u << 20);
-	json_dump_sorted(conn ? message : r->body, &b);
+	buf_init(&b, BODY_MAX);
+	json_dump_sorted(message, &b);
 	struct outbox_message m = {
-		.environment_id = in->environment_id,
+		.environment_id = r->ev->integration->environment_id,
 		.type = "forward",
 		.action = "forward",
 		.lane = SV_NULL,
 		.body = buf_sv(&b),
 		.headers = headers,
 		.url_override = conn ? conn->webhook_url_override : SV_NULL,
-		.integration = in->unique_key,
+		.integration = r->ev->integration->unique_key,
 		.connection = conn ? conn->connection_id : SV_NULL,
 	};
 	int n = outbox_add(r->c, &m, err);
@@ -256,30 +280,18 @@ static int forward(struct routing *r, const struct connection *conn, struct sv h
 
 static int forward_all(struct routing *r, struct route_result *ret, struct err *err)
 {
+	bool told = false;
+
 	if (!r->ev->integration->forward_webhooks)
 		return 0;
 	struct sv headers = forwarded_headers(r);
-	if (r->count == 0)
-		return forward(r, NULL, headers, ret, err);
-	for (size_t i = 0; i < r->count; i++)
-		TRY(forward(r, &r->connections[i], headers, ret, err));
-	return 0;
-}
-
-static void read_body(struct routing *r)
-{
-	own_in(buf_done) struct buf b = { 0 };
-
-	/* Functions get the parsed body; what is no JSON reaches them as text. */
-	if (json_parse(r->ev->body, &r->body, NULL) < 0)
-		r->body = json_new_str(r->ev->body);
-	buf_init(&b, 256u << 20);
-	json_dump_compact(r->body, &b);
-	r->body_json = arena_sv(r->arena, buf_sv(&b));
-	if (*r->rule->type_path)
-		r->type = json_sv(json_find(r->body, sv_str(r->rule->type_path)));
-	if (*r->rule->type_header)
-		r->header_type = json_sv(json_member(r->ev->headers, sv_str(r->rule->type_header)));
+	for (size_t i = 0; i < r->count; i++) {
+		if (!r->all[i].told)
+			continue;
+		TRY(forward(r, &r->all[i].row, headers, ret, err));
+		told = true;
+	}
+	return told ? 0 : forward(r, NULL, headers, ret, err);
 }
 
 int route_event(struct dbc *c, struct arena *a, const struct route_event *ev,
@@ -289,15 +301,15 @@ int route_event(struct dbc *c, struct arena *a, const struct route_event *ev,
 		.c = c,
 		.arena = a,
 		.ev = ev,
-		.rule = route_rule_of(ev->integration->provider),
+		.rule = rule_of(ev->integration->provider),
 	};
 
-	read_body(&r);
-	int rc = identify(&r, err);
-	if (rc == 0)
-		rc = queue_runs(&r, ret, err);
-	if (rc == 0)
+	r.named = query_connection(&r);
+	int rc = load_candidates(&r, err);
+	if (rc >= 0)
+		rc = route_each(&r, ret, err);
+	if (rc >= 0)
 		rc = forward_all(&r, ret, err);
-	json_unref(r.body);
+	free_candidates(&r);
 	return rc;
 }

@@ -7,26 +7,17 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "model/integration.h"
-#include "webhook/sign.h"
 
 struct dbc;
 struct json_t;
 
-struct route_rule {
-	const char *provider;
-	enum sign_scheme scheme;
-	const char *signature_header;
-	const char *identifier, *property; /* "" = every connection */
-	const char *type_path, *type_header;
-};
-
-/* The rule of a provider, or the general one. */
-const struct route_rule *route_rule_of(struct sv provider);
-
 struct route_event {
 	const struct integration *integration;
-	struct json_t *headers; /* {lower-case name: value}; ":query" is that of the address */
-	struct sv body; /* as received */
+	const struct json_t
+		*headers; /* {lower-case name: value}; ":query" is that of the address */
+	struct json_t *body; /* as rule_body gives it */
+	bool hello; /* a greeting: for the app only */
+	struct sv token; /* that each event must carry, where the rule says so; absent = any */
 };
 
 struct route_result {
