@@ -49,15 +49,34 @@ bool check_pattern_matches(const struct check_pattern *p, struct sv s)
 
 /* --- issues --- */
 
+/* For one issue more; NULL when there are enough of them. */
+static struct issue *place(struct issues *is)
+{
+	size_t at = is->count++;
+
+	if (at >= ISSUES_MAX)
+		return NULL;
+	if (at == is->cap) {
+		size_t cap = is->cap ? is->cap * 2 : 4;
+		cap = cap > ISSUES_MAX ? ISSUES_MAX : cap;
+		struct issue *more = arena_array(is->arena, cap, sizeof(*more));
+		if (at)
+			memcpy(more, is->items, at * sizeof(*more));
+		is->items = more;
+		is->cap = cap;
+	}
+	return &is->items[at];
+}
+
 static void add(
 	struct issues *is, const char *step, const char *code, const char *fmt, va_list args)
 {
 	char text[1024];
 
+	struct issue *it = place(is);
+	if (!it)
+		return;
 	vsnprintf(text, sizeof(text), fmt, args);
-	size_t at = is->count < ISSUES_MAX ? is->count : ISSUES_MAX - 1;
-	struct issue *it = &is->items[at];
-	is->count++;
 	it->code = code;
 	it->message = arena_str(is->arena, sv_str(text));
 	it->depth = is->depth + (step ? 1 : 0);

@@ -20,8 +20,8 @@ enum { ISSUE_DEPTH_MAX = 16, ISSUES_MAX = 100 };
 
 struct issues {
 	struct arena *arena;
-	struct issue items[ISSUES_MAX]; /* more are counted, not kept */
-	size_t count;
+	struct issue *items;
+	size_t count, cap; /* past ISSUES_MAX they are counted, not kept */
 	const char *path[ISSUE_DEPTH_MAX]; /* where the check is */
 	size_t depth;
 };
