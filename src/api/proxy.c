@@ -124,10 +124,12 @@ static void answer_failure(struct api_call *call, const struct proxy_reply *repl
 	bool control = reply->kind && strcmp(reply->kind, "network") != 0;
 	int status = control && reply->status ? reply->status : control ? 400 : 502;
 
+	/* Tells a dry run that this is no answer of the provider. */
+	api_header(call, "x-tidemark-error", sv_str(reply->kind ? reply->kind : "network"));
 	api_refuse(call, NULL, status, reply->code, "%s", reply->message);
 }
 
-static void proxied(struct api_call *call)
+static bool proxied(struct api_call *call)
 {
 	struct proxying *p = call->state;
 	struct http_response *res = &p->reply.response;
@@ -144,6 +146,7 @@ static void proxied(struct api_call *call)
 		res->body = (struct buf){ 0 };
 	}
 	proxy_reply_done(&p->reply);
+	return false;
 }
 
 static bool check_names(struct api_call *call)

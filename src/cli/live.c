@@ -184,6 +184,34 @@ static void record(
 	json_push(child(endpoints, sv_str(path), json_new_arr), x);
 }
 
+/* The value of a response header; absent when there is none. */
+static struct sv response_header(const struct rest_response *res, const char *name)
+{
+	for (size_t i = 0; i < json_len(res->headers); i++) {
+		struct json_t *pair = json_item(res->headers, i);
+		if (sv_eq_str(json_sv(json_item(pair, 0)), name))
+			return json_sv(json_item(pair, 1));
+	}
+	return SV_NULL;
+}
+
+/* The server did not reach the provider, or did not want to: the function sees that, not a 502. */
+static bool refused_by_server(
+	struct local_run *local, const struct runner_call *call, const struct rest_response *res)
+{
+	own(json_unref) struct json_t *body = NULL;
+	own_in(arena_done) struct arena a = { 0 };
+	struct sv kind = response_header(res, "x-tidemark-error");
+	struct sv code = SV_LIT("server_error"), message = SV_LIT("the request failed");
+
+	if (!kind.ptr || json_parse(buf_sv(&res->body), &body, NULL) < 0)
+		return false;
+	json_opt_str(body, "error.code", &code, NULL);
+	json_opt_str(body, "error.message", &message, NULL);
+	local_refuse(local, call, arena_str(&a, kind), arena_str(&a, code), arena_str(&a, message));
+	return true;
+}
+
 static void on_proxy(struct local_run *local, const struct runner_call *call)
 {
 	struct live *l = of_local(local);
@@ -207,6 +235,8 @@ static void on_proxy(struct local_run *local, const struct runner_call *call)
 		local_refuse(local, call, "network", "ECONNREFUSED", err.msg);
 		return;
 	}
+	if (refused_by_server(local, call, &res))
+		return;
 	if (l->recorded)
 		record(l, call->head, call->body, &res);
 	struct json_t *head = json_new_obj();
