@@ -3,12 +3,10 @@
 #include "cli/package.h"
 #include "cli/project.h"
 #include "data/json.h"
+#include "os/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static void usage(FILE *to)
 {
@@ -16,22 +14,6 @@ static void usage(FILE *to)
 	      "Bundles every function of the project into DIR/build/ and checks what they "
 	      "export.\n",
 		to);
-}
-
-static int write_file(const char *path, struct sv text, struct err *err)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return err_errno(err, errno, "cannot write %s", path);
-	ssize_t n = 0;
-	for (size_t at = 0; at < text.len; at += (size_t)n) {
-		n = write(fd, text.ptr + at, text.len - at);
-		if (n < 0)
-			break;
-	}
-	int failed = n < 0 ? errno : 0;
-	close(fd);
-	return failed ? err_errno(err, failed, "cannot write %s", path) : 0;
 }
 
 static int compile(const char *dir, struct err *err)
@@ -47,7 +29,7 @@ static int compile(const char *dir, struct err *err)
 	for (size_t i = 0; i < p.count; i++) {
 		const struct project_fn *f = &p.fns[i];
 		/* The public CLI's name for it, so that either tool finds the other's. */
-		TRY(write_file(arena_printf(&p.arena, "%s/build/%s_%s_%s.cjs", p.dir,
+		TRY(file_write(arena_printf(&p.arena, "%s/build/%s_%s_%s.cjs", p.dir,
 				       f->integration, f->kind, f->name),
 			f->js, err));
 		printf("ok    %s (%zu KB)\n", f->path, f->js.len / 1024 + 1);

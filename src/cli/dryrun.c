@@ -8,16 +8,14 @@
 #include "cli/project.h"
 #include "data/json.h"
 #include "data/schema.h"
-#include "os/program.h"
+#include "os/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define ARGUMENT_MAX (16u << 20)
 /* Requests block this process's loop while they last: a quiet runner is no hung runner. */
@@ -131,15 +129,7 @@ static int write_recording(const char *path, struct json_t *rec, struct err *err
 	buf_init(&b, 512u << 20);
 	json_dump_compact(rec, &b);
 	buf_char(&b, '\n');
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return err_errno(err, errno, "cannot write %s", path);
-	ssize_t n = 0;
-	for (size_t at = 0; at < b.len && n >= 0; at += (size_t)n)
-		n = write(fd, b.ptr + at, b.len - at);
-	int failed = n < 0 ? errno : 0;
-	close(fd);
-	return failed ? err_errno(err, failed, "cannot write %s", path) : 0;
+	return file_write(path, buf_sv(&b), err);
 }
 
 static int save(struct dryrun *d, struct project *p, const struct project_fn *f, struct err *err)
@@ -208,7 +198,7 @@ static int run(struct dryrun *d, struct err *err)
 {
 	char exe[PATH_MAX];
 
-	TRY(os_exe_path(exe, sizeof(exe), err));
+	TRY(exe_path(exe, sizeof(exe), err));
 	struct runner_pool_config cfg = { .exe = exe, .processes = 1, .hang_ms = HANG_MS };
 	own(loop_free) struct loop *loop = loop_new();
 	own(runner_pool_free) struct runner_pool *pool = runner_pool_new(loop, &cfg);

@@ -3,6 +3,7 @@
 #include "base/sv.h"
 #include "cli/project.h"
 #include "data/json.h"
+#include "os/file.h"
 #include "os/program.h"
 
 #include <dirent.h>
@@ -57,7 +58,7 @@ static const char *find_esbuild(struct arena *a, const char *dir)
 	char exe[PATH_MAX];
 
 	const char *found = find_above(a, dir);
-	if (!found && os_exe_path(exe, sizeof(exe), NULL) == 0)
+	if (!found && exe_path(exe, sizeof(exe), NULL) == 0)
 		found = find_above(a, exe);
 	return found ? found : "esbuild";
 }

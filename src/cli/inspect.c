@@ -2,7 +2,7 @@
 #include "base/sv.h"
 #include "cli/project.h"
 #include "data/json.h"
-#include "os/program.h"
+#include "os/file.h"
 #include "runner/pool.h"
 
 #include <limits.h>
@@ -110,7 +110,7 @@ int project_inspect(struct project *p, bool all_must, struct err *err)
 	char exe[PATH_MAX];
 	struct inspecting all = { .project = p };
 
-	TRY(os_exe_path(exe, sizeof(exe), err));
+	TRY(exe_path(exe, sizeof(exe), err));
 	struct runner_pool_config cfg = { .exe = exe, .processes = 1 };
 	own(loop_free) struct loop *loop = loop_new();
 	own(runner_pool_free) struct runner_pool *pool = runner_pool_new(loop, &cfg);

@@ -7,7 +7,7 @@
 #include "data/json.h"
 #include "data/jw.h"
 #include "model/provider.h"
-#include "os/program.h"
+#include "os/file.h"
 
 #include <dirent.h>
 #include <fnmatch.h>
@@ -268,7 +268,7 @@ static int run_suite(struct suite *s, struct err *err)
 		return err_set(err, ERR_NOT_FOUND, "no function matches '%s'", s->filter);
 	TRY(project_compile(&s->project, err));
 	TRY(project_inspect(&s->project, false, err));
-	TRY(os_exe_path(exe, sizeof(exe), err));
+	TRY(exe_path(exe, sizeof(exe), err));
 	struct runner_pool_config cfg = { .exe = exe };
 	own(loop_free) struct loop *loop = loop_new();
 	own(runner_pool_free) struct runner_pool *pool = runner_pool_new(loop, &cfg);

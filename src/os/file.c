@@ -64,16 +64,26 @@ static int write_all(int fd, struct sv bytes)
 	return fsync(fd);
 }
 
-int file_write_private(const char *path, struct sv bytes, struct err *err)
+static int replace_file(const char *path, struct sv bytes, mode_t mode, struct err *err)
 {
 	char temp[4096];
 
 	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", path) >= sizeof(temp))
 		return err_set(err, ERR_INVALID, "path too long: %.100s", path);
-	own_in(fd_done) int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	own_in(fd_done) int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	if (fd < 0 || write_all(fd, bytes) < 0 || rename(temp, path) < 0)
 		return err_errno(err, errno, "cannot write %s", path);
 	return 0;
+}
+
+int file_write(const char *path, struct sv bytes, struct err *err)
+{
+	return replace_file(path, bytes, 0666, err);
+}
+
+int file_write_private(const char *path, struct sv bytes, struct err *err)
+{
+	return replace_file(path, bytes, 0600, err);
 }
 
 int dir_ensure(const char *path, struct err *err)

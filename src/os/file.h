@@ -10,7 +10,8 @@
 /* Appends the whole file to out. ERR_NOT_FOUND, ERR_LIMIT past out's maximum, else ERR_IO. */
 int file_read(const char *path, struct buf *out, struct err *err);
 
-/* Writes a new file of mode 0600 and renames it over path. */
+/* Writes a new file and renames it over path; private: of mode 0600. */
+int file_write(const char *path, struct sv bytes, struct err *err);
 int file_write_private(const char *path, struct sv bytes, struct err *err);
 
 /* Creates the folder (mode 0700) and its parents unless they are there. */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 extern char **environ;
 
@@ -36,14 +35,5 @@ int os_spawn_wait(const char *const *argv, const char *cwd, int *ret_status, str
 		if (errno != EINTR)
 			return err_errno(err, errno, "waiting for %s", argv[0]);
 	*ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	return 0;
-}
-
-int os_exe_path(char *out, size_t size, struct err *err)
-{
-	ssize_t n = readlink("/proc/self/exe", out, size - 1);
-	if (n < 0)
-		return err_errno(err, errno, "cannot find the path of this binary");
-	out[n] = 0;
 	return 0;
 }

@@ -12,6 +12,3 @@
  */
 int os_spawn_wait(
 	const char *const *argv, const char *cwd, int *ret_status, struct err *err) MUST_CHECK;
-
-/* Path of the running binary, NUL-terminated into out. */
-int os_exe_path(char *out, size_t size, struct err *err) MUST_CHECK;
