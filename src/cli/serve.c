@@ -156,6 +156,7 @@ static void close_all(struct serve *s)
 	outbox_free(s->eng.outbox);
 	oplog_free(s->eng.oplog);
 	runner_pool_free(s->eng.runners);
+	proxy_done(&s->proxy);
 	http_client_free(s->eng.client);
 	guard_free(s->guard);
 	providers_close(s->eng.providers);

@@ -178,6 +178,7 @@ static void drained(void *ctx)
 static void rig_close(struct rig *r)
 {
 	proxy_reply_done(&r->reply);
+	proxy_done(&r->proxy);
 	http_server_drain(r->server, drained, r);
 	loop_run(r->loop);
 	http_client_free(r->client);

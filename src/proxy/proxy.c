@@ -8,6 +8,7 @@
 #include "http/redirect.h"
 #include "model/provider.h"
 #include "proxy/body.h"
+#include "proxy/cache.h"
 #include "proxy/headers.h"
 #include "proxy/redact.h"
 #include "proxy/retry.h"
@@ -16,7 +17,7 @@
 
 #include <stdio.h>
 
-enum { LOAD, SEND, DECIDE, AGAIN };
+enum { LOAD, LOADED, SEND, DECIDE, AGAIN, REFUSE, DONE };
 enum { MAX_HOPS = 5, RETRIES_MAX = 50 };
 
 struct request {
@@ -26,7 +27,7 @@ struct request {
 	struct proxy_request req; /* copied into the flow's arena */
 	struct proxy_reply *reply;
 
-	struct proxy_target target; /* read anew before every attempt */
+	struct proxy_cached *conn; /* looked up anew before every attempt */
 	struct proxy_refusal refusal;
 	struct err refused;
 	struct arena attempt; /* everything of one attempt */
@@ -44,7 +45,7 @@ static void ended(struct flow *f)
 	struct op *op = r->op;
 	struct err err = f->err;
 
-	proxy_target_done(&r->target);
+	proxy_cached_unref(r->conn);
 	arena_done(&r->attempt);
 	flow_done(f);
 	mem_free(r);
@@ -59,7 +60,7 @@ static void cancel(struct op *op)
 }
 
 /* No response: the reply says why. */
-static int refuse(
+static void refuse(
 	struct request *r, const char *kind, const char *code, int status, const char *message)
 {
 	struct proxy_reply *reply = r->reply;
@@ -68,7 +69,6 @@ static int refuse(
 	reply->status = status;
 	snprintf(reply->code, sizeof(reply->code), "%s", code);
 	snprintf(reply->message, sizeof(reply->message), "%s", message);
-	return FLOW_END;
 }
 
 /* Logging. */
@@ -124,10 +124,11 @@ static void log_decision(struct request *r, const struct retry_decision *d)
 static int job_load(struct dbc *c, void *arg, struct err *err)
 {
 	struct request *r = arg;
+	struct proxy_cached *conn = r->conn;
 
-	proxy_target_done(&r->target);
-	int rc = proxy_target_load(c, r->proxy->keys, r->proxy->providers, r->req.environment_id,
-		r->req.integration, r->req.connection_id, &r->attempt, &r->target, &r->refusal,
+	proxy_target_done(&conn->target);
+	int rc = proxy_target_load(c, r->proxy->keys, r->proxy->providers, conn->environment_id,
+		conn->integration, conn->connection_id, &conn->arena, &conn->target, &r->refusal,
 		err);
 	if (rc >= 0 || !r->refusal.kind)
 		return rc;
@@ -138,21 +139,40 @@ static int job_load(struct dbc *c, void *arg, struct err *err)
 static int enter_load(struct flow *f)
 {
 	struct request *r = container_of(f, struct request, flow);
+	struct proxy *p = r->proxy;
 
-	proxy_target_done(&r->target);
+	proxy_cached_unref(take(r->conn));
 	arena_done(&r->attempt);
+	r->conn = proxy_cache_find(
+		p->cache, p->db, r->req.environment_id, r->req.integration, r->req.connection_id);
+	if (r->conn)
+		return SEND;
+	r->conn = proxy_cached_new(
+		p->db, r->req.environment_id, r->req.integration, r->req.connection_id);
 	r->refusal = (struct proxy_refusal){ 0 };
 	f->op.done = flow_wake;
 	f->op.ctx = f;
-	db_submit(r->proxy->db, DB_READ, &f->op, job_load, r);
-	return flow_wait(f, SEND);
+	db_submit(p->db, DB_READ, &f->op, job_load, r);
+	return flow_wait(f, LOADED);
+}
+
+static int enter_loaded(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+
+	if (r->refusal.kind) {
+		refuse(r, r->refusal.kind, r->refusal.code, r->refusal.status, r->refused.msg);
+		return FLOW_END;
+	}
+	proxy_cache_put(r->proxy->cache, r->conn);
+	return SEND;
 }
 
 /* SEND: one attempt. */
 
 static int build(struct request *r, const char **code, struct err *err)
 {
-	struct proxy_vars v = { .target = &r->target,
+	struct proxy_vars v = { .target = &r->conn->target,
 		.arena = &r->attempt,
 		.method = r->req.method,
 		.endpoint = r->req.endpoint,
@@ -182,7 +202,7 @@ static int build(struct request *r, const char **code, struct err *err)
 static struct redirect_policy redirects(const struct request *r)
 {
 	bool all = r->req.forward_headers_on_redirect ||
-		   r->target.provider->forward_headers_on_redirect;
+		   r->conn->target.provider->forward_headers_on_redirect;
 
 	return (struct redirect_policy){ .max_hops = MAX_HOPS,
 		.keep = all ? REDIRECT_KEEP_ALL : REDIRECT_KEEP_SAME_HOST };
@@ -194,13 +214,11 @@ static int enter_send(struct flow *f)
 	const char *code = NULL;
 	struct err err = { 0 };
 
-	if (r->refusal.kind)
-		return refuse(
-			r, r->refusal.kind, r->refusal.code, r->refusal.status, r->refused.msg);
-	redactor_init(&r->redactor, &r->target, &r->attempt);
-	if (build(r, &code, &err) < 0)
-		return refuse(
-			r, "client", code, 400, redact_text(&r->redactor, sv_str(err.msg)).ptr);
+	redactor_init(&r->redactor, &r->conn->target, &r->attempt);
+	if (build(r, &code, &err) < 0) {
+		refuse(r, "client", code, 400, redact_text(&r->redactor, sv_str(err.msg)).ptr);
+		return REFUSE;
+	}
 	r->tries++;
 	r->reply->attempts = r->tries;
 	f->op.done = flow_wake;
@@ -228,14 +246,15 @@ static struct retry_decision decide(const struct request *r)
 		.status = res->status,
 		.headers = &res->headers,
 		.body = buf_sv(&res->body),
-		.provider = &r->target.provider->retry,
+		.provider = &r->conn->target.provider->retry,
 		.retry_on = r->req.retry_on,
 		.retry_on_count = r->req.retry_on_count,
 		.at_header = r->req.retry_at_header,
 		.after_header = r->req.retry_after_header,
 		.attempt = r->tries,
-		.same_credentials = r->refused_credentials.ptr &&
-				    sv_eq(r->refused_credentials, r->target.credentials_sealed),
+		.same_credentials =
+			r->refused_credentials.ptr &&
+			sv_eq(r->refused_credentials, r->conn->target.credentials_sealed),
 		.now_ms = clock_now_ms(),
 		.base_ms = r->proxy->backoff_base_ms,
 		.random = random_u32(),
@@ -275,7 +294,8 @@ static int finish(struct request *r)
 static void remember_refusal(struct request *r)
 {
 	if (r->reply->response.status == 401)
-		r->refused_credentials = arena_sv(&r->flow.arena, r->target.credentials_sealed);
+		r->refused_credentials =
+			arena_sv(&r->flow.arena, r->conn->target.credentials_sealed);
 }
 
 static int enter_decide(struct flow *f)
@@ -305,11 +325,25 @@ static int enter_again(struct flow *f UNUSED)
 	return LOAD;
 }
 
+/* With a cached connection nothing has waited yet, and no operation ends where it begins. */
+static int enter_refuse(struct flow *f)
+{
+	return flow_sleep(f, 0, DONE);
+}
+
+static int enter_done(struct flow *f UNUSED)
+{
+	return FLOW_END;
+}
+
 static const struct flow_step steps[] = {
 	[LOAD] = { "load connection", enter_load, .timeout_ms = 30000 },
+	[LOADED] = { "take connection", enter_loaded },
 	[SEND] = { "send request", enter_send, .timeout_ms = 11 * 60 * 1000 },
 	[DECIDE] = { "decide on a retry", enter_decide, .catches = true },
 	[AGAIN] = { "try again", enter_again },
+	[REFUSE] = { "refuse request", enter_refuse },
+	[DONE] = { "end", enter_done },
 };
 
 /* The beginning. */
@@ -353,6 +387,8 @@ void proxy_send(
 {
 	struct request *r = NEW(struct request);
 
+	if (!p->cache)
+		p->cache = proxy_cache_new();
 	*reply = (struct proxy_reply){ 0 };
 	http_response_init(&reply->response);
 	r->proxy = p;
@@ -363,6 +399,11 @@ void proxy_send(
 	flow_init(&r->flow, p->loop, steps, ended);
 	r->req = copy_request(&r->flow.arena, req);
 	flow_start(&r->flow, LOAD);
+}
+
+void proxy_done(struct proxy *p)
+{
+	proxy_cache_free(take(p->cache));
 }
 
 void proxy_reply_done(struct proxy_reply *reply)

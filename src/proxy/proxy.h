@@ -22,8 +22,12 @@ struct proxy {
 	struct keyring *keys;
 	struct http_client *client;
 	const struct providers *providers;
+	struct proxy_cache *cache; /* made on first use; proxy_done */
 	int64_t backoff_base_ms; /* of retries without a given wait; 0 = 3 s, tests set less */
 };
+
+/* Nothing is in flight any more. The rest is borrowed. */
+void proxy_done(struct proxy *p);
 
 struct proxy_pair {
 	struct sv name, value;
