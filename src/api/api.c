@@ -332,8 +332,9 @@ static int step_finish(struct flow *f)
 {
 	struct api_call *call = call_of_flow(f);
 
-	call->finish(call);
-	return REPLY;
+	f->op.done = flow_wake;
+	f->op.ctx = f;
+	return call->finish(call) ? flow_wait(f, FINISH) : REPLY;
 }
 
 /* That a connection was read is noted behind the reply: nobody waits for it. */
@@ -415,7 +416,7 @@ static const struct flow_step steps[] = {
 	[PREPARE] = { "prepare", step_prepare, .timeout_ms = 60000 },
 	[CHECK] = { "handle", step_check, .timeout_ms = 600000, .catches = true },
 	[WAIT_LOOP] = { "wait", step_loop, .timeout_ms = 3600000 },
-	[FINISH] = { "finish", step_finish, .catches = true },
+	[FINISH] = { "finish", step_finish, .timeout_ms = 3600000, .catches = true },
 	[REPLY] = { "reply", step_reply, .catches = true },
 };
 

@@ -24,10 +24,12 @@ struct json_t;
 
 /* A job: 0, or the result of api_refuse*, or an error of ours (answered 500). */
 typedef int api_job_fn(struct api_call *call, struct dbc *c, struct err *err);
-/* On the loop: true when an operation was started in call->flow.op, false when the reply is
- * written. After the operation call->finish is called; flow.err says how it went. */
+/*
+ * On the loop: true when an operation was started in call->flow.op, false when the reply is
+ * written. After the operation call->finish is called, which may start another one the same way;
+ * flow.err says how the last one went.
+ */
 typedef bool api_loop_fn(struct api_call *call);
-typedef void api_finish_fn(struct api_call *call);
 
 enum api_mode { API_READ, API_WRITE, API_LOOP };
 
@@ -68,7 +70,7 @@ struct api_call {
 	bool authenticated;
 	struct json_t *query; /* an object */
 	struct json_t *body; /* NULL: there was none */
-	api_finish_fn *finish; /* of loop handlers */
+	api_loop_fn *finish; /* of loop handlers */
 	void *state; /* of loop handlers, in the arena */
 
 	/* The reply. */
