@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { BASE_MS = 3000, YEAR_1972_S = 63072000 };
+enum { GROUPS_MAX = 10, BASE_MS = 3000, YEAR_1972_S = 63072000 };
 
 /* Codes that name a broken connection, not a wrong request. ENOTFOUND is not among them. */
 static const char *const transient[] = { "ECONNRESET", "ETIMEDOUT", "ECONNABORTED", "ECONNREFUSED",
@@ -118,7 +118,7 @@ static int64_t wait_of_headers(const struct retry_input *in, const struct provid
  * JavaScript's pattern in POSIX words. A lazy dot cannot be said there; since the group we want is
  * a number, "up to the first digit" is what it means here.
  */
-static bool posix_pattern(struct sv js, struct buf *out)
+static bool posix_pattern(struct sv js, struct buf *out, size_t *ret_group)
 {
 	static const struct {
 		struct sv js;
@@ -132,9 +132,15 @@ static bool posix_pattern(struct sv js, struct buf *out)
 		{ SV_LIT("(?:"), "(" },
 	};
 
-	while (js.len) {
+	bool captured = false;
+
+	/* POSIX numbers every group, so those before the one that captures push it back. */
+	for (*ret_group = 1; js.len;) {
 		size_t n = js.ptr[0] == '\\' && js.len > 1 ? 2 : 1;
 		struct sv piece = sv_make(js.ptr, n);
+		bool plain = sv_starts(js, SV_LIT("(?:"));
+		captured |= js.ptr[0] == '(' && !plain;
+		*ret_group += plain && !captured;
 		for (size_t k = 0; k < ARRAY_LEN(words); k++)
 			if (sv_starts(js, words[k].js)) {
 				piece = sv_str(words[k].posix);
@@ -151,17 +157,18 @@ static bool match_group(struct sv pattern, const char *text, struct sv *ret)
 {
 	own_in(buf_done) struct buf posix = { 0 };
 	regex_t re;
-	regmatch_t m[2];
+	regmatch_t m[GROUPS_MAX];
+	size_t group;
 
 	buf_init(&posix, 1024);
-	if (!posix_pattern(pattern, &posix))
+	if (!posix_pattern(pattern, &posix, &group) || group >= GROUPS_MAX)
 		return false;
 	if (regcomp(&re, posix.ptr, REG_EXTENDED | REG_ICASE) != 0)
 		return false;
-	bool found = regexec(&re, text, 2, m, 0) == 0 && m[1].rm_so >= 0;
+	bool found = regexec(&re, text, GROUPS_MAX, m, 0) == 0 && m[group].rm_so >= 0;
 	regfree(&re);
 	if (found)
-		*ret = sv_make(text + m[1].rm_so, (size_t)(m[1].rm_eo - m[1].rm_so));
+		*ret = sv_make(text + m[group].rm_so, (size_t)(m[group].rm_eo - m[group].rm_so));
 	return found;
 }
 

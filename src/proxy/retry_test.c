@@ -20,7 +20,7 @@ static const struct provider_retry acme = {
 static const struct provider_retry strict = { .codes = { only_503, 2 } };
 static const struct provider_retry talkative = {
 	.body_path = SV_LIT("error.message"),
-	.body_pattern = SV_LIT("again in (\\d+(?:\\.\\d+)?) s"),
+	.body_pattern = SV_LIT("(?:again|later) in (\\d+(?:\\.\\d+)?) s"),
 	.body_wait = PROVIDER_WAIT_AFTER,
 };
 static const struct provider_retry wordy = {

@@ -32,6 +32,7 @@ struct routing {
 	size_t count;
 	struct function *functions;
 	size_t function_count;
+	bool forged; /* events came, none with the token */
 };
 
 /* Connections. */
@@ -190,7 +191,7 @@ static bool is_ours(const struct routing *r, const struct json_t *event)
 
 static int route_each(struct routing *r, struct route_result *ret, struct err *err)
 {
-	size_t count = rule_event_count(r->rule, r->ev->body);
+	size_t count = rule_event_count(r->rule, r->ev->body), ours = 0;
 
 	if (r->ev->hello)
 		return 0;
@@ -200,9 +201,11 @@ static int route_each(struct routing *r, struct route_result *ret, struct err *e
 		const struct json_t *event = rule_event(r->rule, r->ev->body, i);
 		if (!is_ours(r, event))
 			continue;
+		ours++;
 		identify(r, event);
 		TRY(queue_runs(r, event, ret, err));
 	}
+	r->forged = count > 0 && ours == 0;
 	return 0;
 }
 
@@ -282,7 +285,7 @@ static int forward_all(struct routing *r, struct route_result *ret, struct err *
 {
 	bool told = false;
 
-	if (!r->ev->integration->forward_webhooks)
+	if (!r->ev->integration->forward_webhooks || r->forged)
 		return 0;
 	struct sv headers = forwarded_headers(r);
 	for (size_t i = 0; i < r->count; i++) {
