@@ -68,7 +68,7 @@ static struct issue *place(struct issues *is)
 	return &is->items[at];
 }
 
-static void add(
+__attribute__((format(printf, 4, 0))) static void add(
 	struct issues *is, const char *step, const char *code, const char *fmt, va_list args)
 {
 	char text[1024];

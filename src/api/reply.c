@@ -36,8 +36,8 @@ void api_header(struct api_call *call, const char *name, struct sv value)
 }
 
 /* The code the job returns only rolls back; what is sent is in the call. */
-static int refuse(struct api_call *call, struct err *err, int status, const char *code,
-	bool payload, const char *fmt, va_list args)
+__attribute__((format(printf, 6, 0))) static int refuse(struct api_call *call, struct err *err,
+	int status, const char *code, bool payload, const char *fmt, va_list args)
 {
 	char text[1024];
 	struct jw w = api_json(call, status);

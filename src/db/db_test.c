@@ -53,7 +53,7 @@ struct insert {
 static int insert_job(struct dbc *c, void *arg, struct err *err)
 {
 	struct insert *in = arg;
-	own_in(rows_done) struct rows rows = { 0 };
+	own_in(rows_done) struct rows rows UNUSED = { 0 };
 	struct arg a[] = { arg_i64(in->connection), arg_str(in->model), arg_i64(1) };
 
 	TRY(db_exec(c, Q_DATASET_CREATE, a, 3, NULL, err));

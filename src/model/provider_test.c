@@ -170,7 +170,7 @@ static void a_large_file_is_quick(void **state UNUSED)
 			"      description: The sub of this account, as the address bar shows it\n",
 			i, i, i, i, i, i);
 	int64_t start = clock_cpu_us();
-	own(providers_close) struct providers *ps = parse(b.ptr);
+	own(providers_close) struct providers *ps UNUSED = parse(b.ptr);
 	int64_t took = clock_cpu_us() - start;
 	buf_done(&b);
 	print_message("0.9 MB in %d ms\n", (int)(took / 1000));
