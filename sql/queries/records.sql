@@ -1,13 +1,13 @@
 -- Datasets.
 
 -- name: dataset_find
-SELECT id, last_stamp, version, next_row, live, total, size, pruned_to
+SELECT id, last_stamp, version, next_row, recent, live, total, size, pruned_to
 FROM datasets WHERE connection_id = $1 AND model = $2;
 
 -- The lock of the dataset: it is taken before anything of the dataset is read for a write.
 -- name: dataset_lock
 UPDATE datasets SET updated_ms = COALESCE($3, updated_ms) WHERE connection_id = $1 AND model = $2
-RETURNING id, last_stamp, version, next_row, live, total, size, pruned_to;
+RETURNING id, last_stamp, version, next_row, recent, live, total, size, pruned_to;
 
 -- Versions start at the time, so that a dataset made anew never repeats those of its predecessor.
 -- name: dataset_create
@@ -16,8 +16,8 @@ SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, CAST($3 AS BIGINT) * 1000 FROM data
 ON CONFLICT DO NOTHING;
 
 -- name: dataset_store
-UPDATE datasets SET last_stamp = $3, version = $4, next_row = $5, live = $6, total = $7, size = $8,
-	pruned_to = $9
+UPDATE datasets SET last_stamp = $3, version = $4, next_row = $5, recent = $6, live = $7, total = $8,
+	size = $9, pruned_to = $10
 WHERE connection_id = $1 AND id = $2;
 
 -- name: dataset_remove
@@ -41,22 +41,46 @@ UPDATE datasets SET checked_ms = $2 WHERE (connection_id, id) = (
 	ORDER BY COALESCE(checked_ms, 0) LIMIT 1)
 RETURNING connection_id, model;
 
--- Keys. Ids that share a hash are told apart by who asks. The index is named, as without statistics
--- SQLite takes the primary key and scans the dataset.
+-- Ids. Those that share a hash are told apart by who asks.
 
--- name: record_key (sqlite)
-SELECT hash, stamp, row_no, flags, size, writer, external_id
-FROM record_keys INDEXED BY record_keys_id
-WHERE connection_id = $1 AND dataset_id = $2 AND id_hash = $3;
--- name: record_key (postgres)
+-- name: record_find (sqlite)
+SELECT k.hash, k.stamp, k.row_no, k.flags, k.size, k.writer, k.external_id
+FROM record_ids i CROSS JOIN record_keys k
+WHERE i.connection_id = $1 AND i.dataset_id = $2 AND i.part = $3 AND i.id_hash = $4
+	AND k.connection_id = i.connection_id AND k.dataset_id = i.dataset_id
+	AND k.row_no = i.row_no;
+-- name: record_find (postgres)
 SELECT k.hash, k.stamp, k.row_no, k.flags, k.size, k.writer, k.external_id, w.ord - 1
-FROM unnest($3::bigint[]) WITH ORDINALITY AS w (id_hash, ord)
-JOIN record_keys k ON k.connection_id = $1 AND k.dataset_id = $2 AND k.id_hash = w.id_hash;
+FROM unnest($4::bigint[]) WITH ORDINALITY AS w (id_hash, ord)
+JOIN record_ids i ON i.connection_id = $1 AND i.dataset_id = $2 AND i.part = $3
+	AND i.id_hash = w.id_hash
+JOIN record_keys k ON k.connection_id = $1 AND k.dataset_id = $2 AND k.row_no = i.row_no;
+
+-- name: record_id_insert
+INSERT INTO record_ids (connection_id, dataset_id, part, id_hash, row_no)
+VALUES ($1, $2, 1, $3, $4);
+
+-- name: record_id_merge
+INSERT INTO record_ids (connection_id, dataset_id, part, id_hash, row_no)
+SELECT connection_id, dataset_id, 0, id_hash, row_no FROM record_ids
+WHERE connection_id = $1 AND dataset_id = $2 AND part = 1 ORDER BY id_hash, row_no;
+
+-- name: record_id_merged
+DELETE FROM record_ids WHERE connection_id = $1 AND dataset_id = $2 AND part = 1;
+
+-- name: record_id_remove
+DELETE FROM record_ids
+WHERE connection_id = $1 AND dataset_id = $2 AND part = $3 AND id_hash = $4 AND row_no = $5;
+
+-- name: record_id_clear
+DELETE FROM record_ids WHERE connection_id = $1 AND dataset_id = $2;
+
+-- Keys.
 
 -- name: record_key_insert
-INSERT INTO record_keys (connection_id, dataset_id, row_no, id_hash, external_id, hash, stamp, flags,
-	size, writer)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9);
+INSERT INTO record_keys
+	(connection_id, dataset_id, row_no, external_id, hash, stamp, flags, size, writer)
+VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8);
 
 -- name: record_key_change
 UPDATE record_keys SET hash = $4, stamp = $5, flags = 0, size = $6, writer = $7
@@ -132,7 +156,7 @@ ORDER BY stamp DESC LIMIT 1;
 
 -- Oldest first, behind stamp $3 up to and including $4; with $5 <> 0 only rows that are not pruned.
 -- name: record_feed_oldest
-SELECT stamp, row_no, deleted_us, COALESCE(LENGTH(sealed), 0) FROM record_feed
+SELECT stamp, row_no, external_id, deleted_us, COALESCE(LENGTH(sealed), 0) FROM record_feed
 WHERE connection_id = $1 AND dataset_id = $2 AND stamp > $3 AND stamp <= $4
 	AND (CAST($5 AS BIGINT) = 0 OR pruned_us IS NULL)
 ORDER BY stamp LIMIT $6;

@@ -1,11 +1,12 @@
--- The record store. A dataset is what one connection keeps of one model. Its rows live in two
--- tables: record_keys, small, found by a hash of the id, decides what changed; record_feed, in the
--- order of stamps, holds the payloads and is what readers scan. A save of an unchanged record reads
--- the first and writes neither. Every table leads with the connection, so that it can be spread by it.
+-- The record store. A dataset is what one connection keeps of one model. Its rows live in three
+-- tables: record_ids finds the row of an id; record_keys, small, decides what changed; record_feed, in
+-- the order of stamps, holds the payloads and is what readers scan. A save of an unchanged record
+-- reads the first two and writes none. Every table leads with the connection, so that it can be spread
+-- by it.
 --
--- Both tables grow at their ends, and what a sync brings in the same order again changes them in that
--- order. Only the index of record_keys is hit at random, and only by new ids: keyed by the id itself,
--- the table cost three times the bytes written, as every batch rewrote most of its pages.
+-- record_keys and record_feed grow at their ends, and what a sync brings in the same order again
+-- changes them in that order. Only record_ids is hit at random, and only by new ids. One table keyed
+-- by the id cost three times the bytes written, as every batch rewrote most of its pages.
 
 CREATE TABLE datasets (
 	connection_id BIGINT NOT NULL,
@@ -14,6 +15,7 @@ CREATE TABLE datasets (
 	last_stamp BIGINT NOT NULL DEFAULT 0,	-- highest ever given out; survives emptying
 	version BIGINT NOT NULL DEFAULT 0,	-- raised by every write to record_keys
 	next_row BIGINT NOT NULL DEFAULT 0,	-- next record_keys.row_no
+	recent BIGINT NOT NULL DEFAULT 0,	-- rows in part 1 of record_ids
 	live BIGINT NOT NULL DEFAULT 0,		-- rows that are not deleted
 	total BIGINT NOT NULL DEFAULT 0,	-- rows
 	size BIGINT NOT NULL DEFAULT 0,		-- bytes of their sealed payloads
@@ -29,7 +31,6 @@ CREATE TABLE record_keys (
 	connection_id BIGINT NOT NULL,
 	dataset_id BIGINT NOT NULL,
 	row_no BIGINT NOT NULL,			-- in order of first saves; its bit in record_seen
-	id_hash BIGINT NOT NULL,		-- 47 bits of the id; two ids may share it
 	external_id TEXT NOT NULL,
 	hash BLOB NOT NULL,			-- of the canonical payload, 128 bits
 	stamp BIGINT NOT NULL,			-- where the row is in record_feed
@@ -38,7 +39,17 @@ CREATE TABLE record_keys (
 	writer BIGINT NOT NULL,			-- the run that changed it last
 	PRIMARY KEY (connection_id, dataset_id, row_no)
 ) WITHOUT ROWID;
-CREATE INDEX record_keys_id ON record_keys (connection_id, dataset_id, id_hash);
+
+-- New ids go to part 1, which stays small enough to be rewritten at little cost, and from there, many
+-- at a time and in order, to part 0.
+CREATE TABLE record_ids (
+	connection_id BIGINT NOT NULL,
+	dataset_id BIGINT NOT NULL,
+	part BIGINT NOT NULL,
+	id_hash BIGINT NOT NULL,		-- 47 bits of the id; two ids may share it
+	row_no BIGINT NOT NULL,
+	PRIMARY KEY (connection_id, dataset_id, part, id_hash, row_no)
+) WITHOUT ROWID;
 
 CREATE TABLE record_feed (
 	connection_id BIGINT NOT NULL,

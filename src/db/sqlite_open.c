@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -242,11 +243,19 @@ static int open_shared(struct sqlite_store *s, sqlite3 **ret, struct err *err)
 	return 0;
 }
 
+static void library_init(void)
+{
+	/* Its memory statistics, which nobody reads, take a lock at every allocation. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int sqlite_store_open(const struct db_config *cfg, void **ret_store, struct err *err)
 {
 	struct sqlite_store *s = NEW(struct sqlite_store);
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	sqlite3 *db = NULL;
 
+	pthread_once(&once, library_init);
 	s->path = mem_strdup(cfg->path);
 	int rc = cfg->shared ? open_shared(s, &db, err) : open_owned(s, &db, err);
 	sqlite3_close_v2(db);

@@ -21,6 +21,7 @@ void records_batch_free(struct records_batch *b)
 	if (!b)
 		return;
 	arena_done(&b->arena);
+	mem_free(b->items);
 	mem_free(b);
 }
 
@@ -29,11 +30,8 @@ void records_batch_free(struct records_batch *b)
 static struct record_item *item_add(struct records_batch *b, size_t *cap)
 {
 	if (b->count == *cap) {
-		struct record_item *old = b->items;
 		*cap = *cap ? *cap * 2 : 256;
-		b->items = arena_alloc(&b->arena, *cap * sizeof(*b->items));
-		if (b->count)
-			memcpy(b->items, old, b->count * sizeof(*b->items));
+		b->items = mem_realloc(b->items, *cap * sizeof(*b->items));
 	}
 	struct record_item *item = &b->items[b->count++];
 	*item = (struct record_item){ 0 };
@@ -52,6 +50,7 @@ static int split(struct records_batch *b, struct jc_scratch *scratch, struct err
 		size_t index = b->count;
 		struct record_item *item = item_add(b, &cap);
 		item->id = r.id;
+		item->id_hash = record_id_hash(r.id);
 		item->payload = r.payload;
 		item->untidy = r.untidy;
 		memcpy(item->hash, r.hash, sizeof(item->hash));
@@ -65,10 +64,10 @@ static int split(struct records_batch *b, struct jc_scratch *scratch, struct err
 static struct record_item *table_put(
 	struct record_item **table, size_t mask, struct record_item *item)
 {
-	size_t at = XXH3_64bits(item->id.ptr, item->id.len) & mask;
+	size_t at = (size_t)item->id_hash & mask;
 
 	while (table[at]) {
-		if (sv_eq(table[at]->id, item->id))
+		if (table[at]->id_hash == item->id_hash && sv_eq(table[at]->id, item->id))
 			return table[at];
 		at = (at + 1) & mask;
 	}
@@ -114,37 +113,22 @@ int batch_scan(struct records_batch *b, struct err *err)
 
 /* Looking up. */
 
-static int found_row(void *ctx, size_t key, struct rows *r, struct err *err)
-{
-	struct record_item *item = &((struct records_batch *)ctx)->items[key];
-	struct sv hash = row_sv(r, 0);
-
-	if (!sv_eq(row_sv(r, 6), item->id))
-		return 0;
-	if (hash.len != sizeof(item->row.hash))
-		return err_set(err, ERR_INTERNAL, "a stored record hash has %zu bytes", hash.len);
-	memcpy(item->row.hash, hash.ptr, hash.len);
-	item->row.stamp = row_i64(r, 1);
-	item->row.row_no = row_i64(r, 2);
-	item->row.flags = row_i64(r, 3);
-	item->row.size = row_i64(r, 4);
-	item->row.writer = row_i64(r, 5);
-	item->found = true;
-	return 0;
-}
-
 static int look_up(struct dbc *c, struct records_batch *b, const struct dataset *d, struct err *err)
 {
-	struct arg *keys = arena_alloc(db_arena(c), b->count * sizeof(*keys));
+	struct arena *a = db_arena(c);
+	struct record_id *ids = arena_array(a, b->count, sizeof(*ids));
+	struct record_row *rows = arena_array(a, b->count, sizeof(*rows));
+	bool *found = arena_array(a, b->count, sizeof(*found));
 
+	for (size_t i = 0; i < b->count; i++)
+		ids[i] = (struct record_id){ b->items[i].id, b->items[i].id_hash };
+	if (d)
+		TRY(ids_find(c, d, ids, b->count, rows, found, err));
 	for (size_t i = 0; i < b->count; i++) {
-		b->items[i].found = false;
-		keys[i] = arg_i64(record_id_hash(b->items[i].id));
+		b->items[i].found = found[i];
+		b->items[i].row = rows[i];
 	}
-	if (!d)
-		return 0;
-	return db_query_each(c, Q_RECORD_KEY, ARGS(arg_i64(d->connection), arg_i64(d->id)), keys,
-		b->count, found_row, b, err);
+	return 0;
 }
 
 /* Sealing. */
@@ -154,42 +138,66 @@ static bool wants_payload(const struct record_item *item)
 	return item->action != ACTION_NONE && item->action != ACTION_DELETE;
 }
 
-static struct sv seal_one(struct records_batch *b, const struct aead_key *key, struct record_ad *ad,
-	struct sv id, struct sv payload)
+/* What is stored of an item: the merged payload, or its own, tidy. */
+static struct sv stored_payload(const struct record_item *item, struct buf *tidy)
 {
-	unsigned char *out = arena_alloc(&b->arena, payload.len + AEAD_OVERHEAD);
+	if (item->merged.ptr)
+		return item->merged;
+	if (!item->untidy)
+		return item->payload;
+	buf_clear(tidy);
+	jc_tidy(item->payload, tidy);
+	return buf_sv(tidy);
+}
 
-	aead_seal(key, record_ad(ad, id), payload, out);
-	return sv_make((const char *)out, payload.len + AEAD_OVERHEAD);
+static bool wants_seal(const struct record_item *item)
+{
+	return wants_payload(item) && !item->sealed.ptr;
+}
+
+/* Of the tidy ones; the others, which are rare, get room of their own. */
+static size_t sealed_room(const struct records_batch *b)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		if (wants_seal(&b->items[i]) && !b->items[i].untidy)
+			room += AEAD_OVERHEAD + (b->items[i].merged.ptr ? b->items[i].merged.len
+									: b->items[i].payload.len);
+	return room;
 }
 
 static void seal_item(struct records_batch *b, const struct aead_key *key, struct record_ad *ad,
-	struct record_item *item)
+	struct record_item *item, struct buf *tidy, unsigned char **room)
 {
-	own_in(buf_done) struct buf tidy = { 0 };
-	struct sv payload = item->merged.ptr ? item->merged : item->payload;
+	struct sv payload = stored_payload(item, tidy);
+	size_t len = payload.len + AEAD_OVERHEAD;
+	unsigned char *out = *room;
 
-	buf_init(&tidy, payload.len + 16);
-	if (item->untidy && !item->merged.ptr) {
-		jc_tidy(payload, &tidy);
-		assert(buf_ok(&tidy));
-		payload = buf_sv(&tidy);
-	}
-	item->sealed = seal_one(b, key, ad, item->id, payload);
+	if (item->untidy)
+		out = arena_alloc(&b->arena, len);
+	else
+		*room += len;
+	aead_seal(key, record_ad(ad, item->id), payload, out);
+	item->sealed = sv_make((const char *)out, len);
 }
 
 static int seal_all(struct records_batch *b, struct err *err)
 {
 	const struct aead_key *key = keyring_current(b->in.of.keys, b->in.of.environment);
+	own_in(buf_done) struct buf tidy = { 0 };
 	struct record_ad ad;
 
 	if (!key)
 		return err_set(err, ERR_NOT_FOUND, "environment %lld has no data key",
 			(long long)b->in.of.environment);
 	TRY(record_ad_init(&ad, &b->in.of, err));
+	buf_init(&tidy, 2 * (size_t)JC_BATCH_BYTES_MAX);
+	/* One piece for all: a chunk for each record costs more than sealing it. */
+	unsigned char *room = arena_alloc(&b->arena, sealed_room(b));
 	for (size_t i = 0; i < b->count; i++)
-		if (wants_payload(&b->items[i]) && !b->items[i].sealed.ptr)
-			seal_item(b, key, &ad, &b->items[i]);
+		if (wants_seal(&b->items[i]))
+			seal_item(b, key, &ad, &b->items[i], &tidy, &room);
 	return 0;
 }
 

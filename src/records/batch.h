@@ -16,7 +16,7 @@
 #pragma once
 
 #include "base/mem.h"
-#include "records/dataset.h"
+#include "records/ids.h"
 #include "records/json_canon.h"
 
 enum records_op {
@@ -59,14 +59,9 @@ enum record_action {
 	ACTION_DELETE,
 };
 
-/* A row as record_keys has it. */
-struct record_row {
-	uint64_t hash[2];
-	int64_t stamp, row_no, flags, size, writer;
-};
-
 struct record_item {
 	struct sv id, payload;
+	int64_t id_hash;
 	uint64_t hash[2];
 	bool untidy;
 	bool repeated; /* further records of this id were dropped */
@@ -78,9 +73,9 @@ struct record_item {
 	struct sv sealed; /* absent until needed */
 	int64_t deleted_us; /* given by the user; 0 = none */
 
-	/* Updates: the merged payload and what it was merged into. */
+	/* Updates: the merged payload and the state of the row it was merged into. */
 	struct sv merged;
-	struct record_row merged_row;
+	int64_t merged_stamp, merged_flags;
 	int64_t new_stamp; /* while it is applied */
 };
 
@@ -91,7 +86,7 @@ struct records_counts {
 struct records_batch {
 	struct records_input in;
 	struct arena arena;
-	struct record_item *items;
+	struct record_item *items; /* not in the arena: it grows */
 	size_t count;
 	struct sv *duplicates; /* ids, each once */
 	size_t duplicate_count;

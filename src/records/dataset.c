@@ -3,9 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define XXH_INLINE_ALL
 #include <stdio.h>
-#include <xxhash.h>
 
 #define MODEL_MAX 512 /* Model::variant */
 
@@ -17,10 +15,11 @@ static void read_row(struct rows *r, const struct records_of *of, struct dataset
 		.last_stamp = row_i64(r, 1),
 		.version = row_i64(r, 2),
 		.next_row = row_i64(r, 3),
-		.live = row_i64(r, 4),
-		.total = row_i64(r, 5),
-		.size = row_i64(r, 6),
-		.pruned_to = row_i64(r, 7),
+		.recent = row_i64(r, 4),
+		.live = row_i64(r, 5),
+		.total = row_i64(r, 6),
+		.size = row_i64(r, 7),
+		.pruned_to = row_i64(r, 8),
 		.now_us = clock_now_us(),
 	};
 }
@@ -81,14 +80,10 @@ int dataset_store(struct dbc *c, struct dataset *d, struct err *err)
 	d->version++;
 	return db_exec(c, Q_DATASET_STORE,
 		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(d->last_stamp),
-			arg_i64(d->version), arg_i64(d->next_row), arg_i64(d->live),
-			arg_i64(d->total), arg_i64(d->size), arg_i64(d->pruned_to)),
+			arg_i64(d->version), arg_i64(d->next_row), arg_i64(d->recent),
+			arg_i64(d->live), arg_i64(d->total), arg_i64(d->size),
+			arg_i64(d->pruned_to)),
 		NULL, err);
-}
-
-int64_t record_id_hash(struct sv external_id)
-{
-	return (int64_t)(XXH3_64bits(external_id.ptr, external_id.len) >> 17);
 }
 
 int record_ad_init(struct record_ad *ad, const struct records_of *of, struct err *err)

@@ -23,7 +23,7 @@ enum { ROW_DELETED = 1, ROW_PRUNED = 2 };
 
 struct dataset {
 	int64_t connection, id;
-	int64_t last_stamp, version, next_row;
+	int64_t last_stamp, version, next_row, recent;
 	int64_t live, total, size, pruned_to;
 	int64_t now_us; /* when it was locked */
 	bool changed;
@@ -46,9 +46,6 @@ int64_t dataset_stamp(struct dataset *d);
 
 /* Writes a locked dataset back if it changed. */
 int dataset_store(struct dbc *c, struct dataset *d, struct err *err) MUST_CHECK;
-
-/* record_keys.id_hash of an id: six bytes as SQLite stores it. */
-int64_t record_id_hash(struct sv external_id);
 
 /* The associated data of a record's payload: the dataset by name, then the record's id. */
 struct record_ad {

@@ -107,15 +107,16 @@ static int merge_row(void *ctx, size_t key, struct rows *r, struct err *err)
 	}
 	item->merged = arena_sv(&m->b->arena, buf_sv(rec.untidy ? &m->stored : &m->merged));
 	memcpy(item->hash, rec.hash, sizeof(item->hash));
-	item->merged_row = item->row;
+	item->merged_stamp = item->row.stamp;
+	item->merged_flags = item->row.flags;
 	item->sealed = SV_NULL;
 	return 0;
 }
 
 static bool is_merged(const struct record_item *item)
 {
-	return item->merged.ptr && item->merged_row.stamp == item->row.stamp &&
-	       item->merged_row.flags == item->row.flags;
+	return item->merged.ptr && item->merged_stamp == item->row.stamp &&
+	       item->merged_flags == item->row.flags;
 }
 
 int merge_stored(struct dbc *c, struct records_batch *b, const struct dataset *d, struct err *err)

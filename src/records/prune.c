@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "records/cursor.h"
+#include "records/ids.h"
 #include "records/rows_args.h"
 
 struct old_row {
+	struct sv id;
 	int64_t row_no, stamp, size;
 	bool deleted;
 };
@@ -34,8 +36,9 @@ static int collect(struct dbc *c, const struct dataset *d, int64_t after, int64_
 		*row = (struct old_row){
 			.stamp = row_i64(&rows, 0),
 			.row_no = row_i64(&rows, 1),
-			.deleted = !row_null(&rows, 2),
-			.size = row_i64(&rows, 3),
+			.id = arena_sv(db_arena(c), row_sv(&rows, 2)),
+			.deleted = !row_null(&rows, 3),
+			.size = row_i64(&rows, 4),
 		};
 		ret->size += row->size;
 		ret->live += !row->deleted;
@@ -113,8 +116,21 @@ int records_prune_older(struct dbc *c, const struct records_of *of, int64_t unti
 
 /* Emptying. */
 
+static int remove_ids(struct dbc *c, struct dataset *d, const struct old_rows *old, struct err *err)
+{
+	struct record_id *ids = arena_array(db_arena(c), old->count, sizeof(*ids));
+	int64_t *row_nos = arena_array(db_arena(c), old->count, sizeof(*row_nos));
+
+	for (size_t i = 0; i < old->count; i++) {
+		struct sv id = old->list[i].id;
+		ids[i] = (struct record_id){ id, record_id_hash(id) };
+		row_nos[i] = old->list[i].row_no;
+	}
+	return ids_remove(c, d, ids, row_nos, old->count, err);
+}
+
 static int remove_rows(
-	struct dbc *c, const struct dataset *d, const struct old_rows *old, struct err *err)
+	struct dbc *c, struct dataset *d, const struct old_rows *old, struct err *err)
 {
 	struct rows_args keys = rows_args(c, 3, old->count), feed = rows_args(c, 3, old->count);
 
@@ -122,6 +138,7 @@ static int remove_rows(
 		rows_args_add(&keys, d)[2] = arg_i64(old->list[i].row_no);
 		rows_args_add(&feed, d)[2] = arg_i64(old->list[i].stamp);
 	}
+	TRY(remove_ids(c, d, old, err));
 	TRY(rows_args_run(c, Q_RECORD_KEY_REMOVE, &keys, err));
 	return rows_args_run(c, Q_RECORD_FEED_REMOVE, &feed, err);
 }
@@ -142,6 +159,7 @@ static int remove_all(struct dbc *c, struct dataset *d, struct err *err)
 {
 	struct arg key[2] = { arg_i64(d->connection), arg_i64(d->id) };
 
+	TRY(ids_clear(c, d, err));
 	TRY(db_exec(c, Q_RECORD_KEY_CLEAR, key, 2, NULL, err));
 	TRY(db_exec(c, Q_RECORD_FEED_CLEAR, key, 2, NULL, err));
 	/* Row numbers start again, so nothing may be known about them. */

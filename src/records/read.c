@@ -1,6 +1,7 @@
 #include "records/read.h"
 
 #include "base/mem.h"
+#include "records/ids.h"
 #include "records/render.h"
 
 #include <stdlib.h>
@@ -127,19 +128,9 @@ static int scan_feed(
 /* Ids: found first, then taken in the order of their stamps. */
 
 struct stamps {
-	const struct sv *ids;
 	int64_t *list; /* at most one for each id */
 	size_t count;
 };
-
-static int note_stamp(void *ctx, size_t key, struct rows *row, struct err *err UNUSED)
-{
-	struct stamps *s = ctx;
-
-	if (sv_eq(row_sv(row, 6), s->ids[key]))
-		s->list[s->count++] = row_i64(row, 1);
-	return 0;
-}
 
 static int ascending(const void *a, const void *b)
 {
@@ -148,19 +139,23 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int find_stamps(struct dbc *c, const struct dataset *d, const struct sv *ids, size_t count,
+static int find_stamps(struct dbc *c, const struct dataset *d, const struct sv *texts, size_t count,
 	struct stamps *ret, struct err *err)
 {
-	struct arg *keys = arena_alloc(db_arena(c), (count + 1) * sizeof(*keys));
+	struct arena *a = db_arena(c);
+	struct record_id *ids = arena_array(a, count, sizeof(*ids));
+	struct record_row *rows = arena_array(a, count, sizeof(*rows));
+	bool *found = arena_array(a, count, sizeof(*found));
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++)
-		keys[i] = arg_i64(record_id_hash(ids[i]));
-	ret->list = arena_alloc(db_arena(c), (count + 1) * sizeof(*ret->list));
+		ids[i] = (struct record_id){ texts[i], record_id_hash(texts[i]) };
+	TRY(ids_find(c, d, ids, count, rows, found, err));
+	ret->list = arena_array(a, count, sizeof(*ret->list));
 	ret->count = 0;
-	ret->ids = ids;
-	TRY(db_query_each(c, Q_RECORD_KEY, ARGS(arg_i64(d->connection), arg_i64(d->id)), keys,
-		count, note_stamp, ret, err));
+	for (size_t i = 0; i < count; i++)
+		if (found[i])
+			ret->list[ret->count++] = rows[i].stamp;
 	if (ret->count)
 		qsort(ret->list, ret->count, sizeof(*ret->list), ascending);
 	for (size_t i = 0; i < ret->count; i++) /* an id asked for twice is one record */

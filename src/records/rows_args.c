@@ -6,15 +6,18 @@
 struct rows_args rows_args(struct dbc *c, size_t width, size_t most)
 {
 	return (struct rows_args){
-		.list = arena_alloc(db_arena(c), most * width * sizeof(struct arg)),
+		.arena = db_arena(c),
 		.width = width,
+		.most = most,
 	};
 }
 
 struct arg *rows_args_add(struct rows_args *a, const struct dataset *d)
 {
+	if (!a->list)
+		a->list = arena_alloc(a->arena, a->most * a->width * sizeof(struct arg));
+	assert(a->rows < a->most);
 	struct arg *row = a->list + a->width * a->rows++;
-
 	row[0] = arg_i64(d->connection);
 	row[1] = arg_i64(d->id);
 	return row;

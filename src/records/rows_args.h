@@ -8,8 +8,9 @@
 #include "records/dataset.h"
 
 struct rows_args {
-	struct arg *list;
-	size_t width, rows;
+	struct arena *arena;
+	struct arg *list; /* made for the first row */
+	size_t width, most, rows;
 };
 
 struct rows_args rows_args(struct dbc *c, size_t width, size_t most);

@@ -154,6 +154,24 @@ static void test_large_batch_is_one(void **state)
 	expect_dataset(s, 3000, 3000);
 }
 
+/* Ids of both parts of record_ids are found, and go when their rows go. */
+static void test_recent_and_older_ids(void **state)
+{
+	struct store *s = *state;
+
+	expect_save(s, 1, many(s, 0, 17000, 1), 17000, 0, 0);
+	expect_save(s, 1, many(s, 17000, 18000, 1), 1000, 0, 0);
+	expect_save(s, 2, many(s, 16500, 18500, 1), 500, 0, 1500);
+	expect_save(s, 2, many(s, 0, 18500, 2), 0, 18500, 0);
+	assert_string_equal(payload(s, "3"), "{\"id\":\"3\",\"v\":2}");
+	assert_string_equal(payload(s, "18499"), "{\"id\":\"18499\",\"v\":2}");
+	while (empty(s, 7000).more)
+		;
+	expect_save(s, 3, many(s, 0, 1000, 2), 1000, 0, 0);
+	expect_save(s, 3, many(s, 17500, 18500, 2), 1000, 0, 0);
+	expect_dataset(s, 2000, 2000);
+}
+
 /* What was decided on an old view is decided again. */
 static void test_stale_preparation(void **state)
 {
@@ -297,6 +315,7 @@ int save_tests(void)
 		STORE_TEST(test_metadata_is_not_stored),
 		STORE_TEST(test_order_within_batch),
 		STORE_TEST(test_large_batch_is_one),
+		STORE_TEST(test_recent_and_older_ids),
 		STORE_TEST(test_stale_preparation),
 		STORE_TEST(test_batch_sent_again_counts_once),
 		STORE_TEST(test_guard),

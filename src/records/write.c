@@ -34,10 +34,27 @@ static size_t number_rows(struct records_batch *b, struct dataset *d)
 	return writes;
 }
 
+static int write_ids(struct dbc *c, const struct records_batch *b, struct dataset *d, size_t most,
+	struct err *err)
+{
+	struct record_id *ids = arena_alloc(db_arena(c), most * sizeof(*ids));
+	int64_t *row_nos = arena_alloc(db_arena(c), most * sizeof(*row_nos));
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct record_item *item = &b->items[i];
+		if (item->action != ACTION_INSERT)
+			continue;
+		ids[n] = (struct record_id){ item->id, item->id_hash };
+		row_nos[n++] = item->row.row_no;
+	}
+	return n ? ids_add(c, d, ids, row_nos, n, err) : 0;
+}
+
 static int write_inserts(struct dbc *c, const struct records_batch *b, struct dataset *d,
 	size_t most, struct err *err)
 {
-	struct rows_args keys = rows_args(c, 9, most), feed = rows_args(c, 6, most);
+	struct rows_args keys = rows_args(c, 8, most), feed = rows_args(c, 6, most);
 
 	for (size_t i = 0; i < b->count; i++) {
 		const struct record_item *item = &b->items[i];
@@ -45,12 +62,11 @@ static int write_inserts(struct dbc *c, const struct records_batch *b, struct da
 			continue;
 		struct arg *k = rows_args_add(&keys, d), *f = rows_args_add(&feed, d);
 		k[2] = f[3] = arg_i64(item->row.row_no);
-		k[3] = arg_i64(record_id_hash(item->id));
-		k[4] = f[4] = arg_sv(item->id);
-		k[5] = arg_blob(hash_sv(item->hash));
-		k[6] = f[2] = arg_i64(item->new_stamp);
-		k[7] = arg_i64((int64_t)item->sealed.len);
-		k[8] = arg_i64(b->in.run);
+		k[3] = f[4] = arg_sv(item->id);
+		k[4] = arg_blob(hash_sv(item->hash));
+		k[5] = f[2] = arg_i64(item->new_stamp);
+		k[6] = arg_i64((int64_t)item->sealed.len);
+		k[7] = arg_i64(b->in.run);
 		f[5] = arg_blob(item->sealed);
 		d->live++;
 		d->total++;
@@ -193,6 +209,7 @@ static int write_rows(struct dbc *c, struct records_batch *b, struct dataset *d,
 
 	if (writes == 0)
 		return 0;
+	TRY(write_ids(c, b, d, writes, err));
 	TRY(write_inserts(c, b, d, writes, err));
 	TRY(write_changes(c, b, d, writes, err));
 	return write_deletes(c, b, d, writes, err);
