@@ -63,9 +63,12 @@ export class Neighbours {
     /** One function on a server of its own. */
     static async once(name: string, what: Case): Promise<void> {
         const all = await Neighbours.start({ [name]: what });
-        await all.misbehave(name);
-        await all.unharmed();
-        await all.stop();
+        try {
+            await all.misbehave(name);
+            await all.unharmed();
+        } finally {
+            await all.stop(); // or the file would never end
+        }
     }
 
     async stop(): Promise<void> {
