@@ -6,6 +6,7 @@
 #include "model/env.h"
 #include "model/integration.h"
 #include "model/provider.h"
+#include "model/refresh_token.h"
 #include "model/sync.h"
 #include "sync/call.h"
 
@@ -58,42 +59,6 @@ static struct json_t *parsed(struct sv text)
 	struct json_t *v = NULL;
 
 	return text.ptr && json_parse(text, &v, NULL) == 0 ? v : json_new_null();
-}
-
-/* "refresh_token", "refreshToken", "Refresh-Token"... */
-static bool is_refresh_token(struct sv key)
-{
-	static const char want[] = "refreshtoken";
-	size_t at = 0;
-
-	for (size_t i = 0; i < key.len; i++) {
-		char ch = (char)(key.ptr[i] | 0x20);
-		if (ch < 'a' || ch > 'z')
-			continue;
-		if (at >= sizeof(want) - 1 || ch != want[at++])
-			return false;
-	}
-	return at == sizeof(want) - 1;
-}
-
-static struct json_t *without_refresh_tokens(const struct json_t *v)
-{
-	struct json_t *copy, *value;
-	struct sv key;
-
-	if (json_kind(v) == JSON_KIND_ARRAY) {
-		copy = json_new_arr();
-		for (size_t i = 0; i < json_len(v); i++)
-			json_push(copy, without_refresh_tokens(json_item(v, i)));
-		return copy;
-	}
-	if (json_kind(v) != JSON_KIND_OBJECT)
-		return json_clone(v);
-	copy = json_new_obj();
-	for (void *it = NULL; json_next(v, &it, &key, &value);)
-		if (!is_refresh_token(key))
-			json_set(copy, key, without_refresh_tokens(value));
-	return copy;
 }
 
 static void set_stripped(struct json_t *obj, const char *key, struct sv text, bool refresh_token)
