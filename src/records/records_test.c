@@ -17,16 +17,25 @@ static struct keyring *make_keys(void)
 	return k;
 }
 
-void store_open(struct store *s, struct loop *loop)
+void store_open_db(struct store *s, struct loop *loop)
 {
 	char path[96];
 	struct err err = { 0 };
 
-	*s = (struct store){ .dir = "/tmp/tidemark-records-XXXXXX" };
-	assert_non_null(mkdtemp(s->dir));
 	snprintf(path, sizeof(path), "%s/t.db", s->dir);
 	if (db_open(&(struct db_config){ .path = path }, loop, &s->db, &err) < 0)
 		fail_msg("%s", err.msg);
+}
+
+void store_open(struct store *s, struct loop *loop)
+{
+	/* In memory where there is such a place: waiting for a disk is most of the time. */
+	const char *where = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+
+	*s = (struct store){ 0 };
+	snprintf(s->dir, sizeof(s->dir), "%s/tidemark-records-XXXXXX", where);
+	assert_non_null(mkdtemp(s->dir));
+	store_open_db(s, loop);
 	s->keys = make_keys();
 	s->of = (struct records_of){
 		.keys = s->keys,

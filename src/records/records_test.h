@@ -26,6 +26,7 @@ struct store {
 };
 
 void store_open(struct store *s, struct loop *loop);
+void store_open_db(struct store *s, struct loop *loop); /* again, after db_close */
 void store_close(struct store *s);
 int store_setup(void **state); /* *state = struct store * */
 int store_teardown(void **state);
@@ -76,3 +77,4 @@ int read_tests(void);
 int prune_tests(void);
 int model_tests(void);
 int concurrent_tests(void);
+int crash_tests(void);
