@@ -1,6 +1,7 @@
 /*
- * What every black-box test needs: a real server on a free port with its own data folder, an app that receives webhooks,
- * and short ways to deploy functions and create connections. Nothing here sleeps: everything waits for an event.
+ * What every black-box test needs: a real server on a free port with its own data folder (or its own database, under
+ * tests/with-postgres), an app that receives webhooks, and short ways to deploy functions and create connections. Nothing
+ * here sleeps: everything waits for an event.
  */
 
 import { Nango } from '@nangohq/node';
@@ -16,6 +17,7 @@ import { text } from 'node:stream/consumers';
 import { after } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { cluster, createDatabase } from './postgres.ts';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const binary = process.env['TIDEMARK_BIN'] ?? join(root, 'build', 'test', 'tidemark');
@@ -47,6 +49,8 @@ export async function until<T>(what: string, check: () => T | Promise<T>, ms = 1
 
 export interface ServerOptions {
     data?: string;
+    /** A PostgreSQL URL, or null for the file in the data folder; else what the test run is for. */
+    database?: string | null;
     env?: Record<string, string>;
     args?: string[];
 }
@@ -60,27 +64,40 @@ export interface Answer {
 /** A `tidemark serve` process. */
 export class Server {
     readonly data: string;
-    readonly key: string = randomUUID();
+    /** URL of its database; null when it is the file in its data folder. */
+    database: string | null = null;
+    readonly key: string;
     readonly log: string[] = [];
     url = '';
     pid = 0;
     private child!: ChildProcess;
     private readonly options: ServerOptions;
 
-    private constructor(options: ServerOptions) {
+    private constructor(options: ServerOptions, key: string = randomUUID()) {
         this.options = options;
         this.data = options.data ?? tempDir();
+        this.key = key;
     }
 
     static async start(options: ServerOptions = {}): Promise<Server> {
         const server = new Server(options);
+        server.database = options.database !== undefined ? options.database : cluster ? await createDatabase() : null;
+        await server.up();
+        return server;
+    }
+
+    /** Another server on the same database: a second node. */
+    async node(options: ServerOptions = {}): Promise<Server> {
+        const server = new Server({ ...this.options, ...options, env: { ...this.options.env, ...options.env } }, this.key);
+        server.database = this.database;
         await server.up();
         return server;
     }
 
     /** Starts the process (again) on the same data; `extra` holds for this start only. */
     async up(extra: Record<string, string> = {}): Promise<void> {
-        const argv = ['serve', '--listen', '127.0.0.1:0', '--data', this.data, '--allow-egress', '127.0.0.0/8', ...(this.options.args ?? [])];
+        const database = this.database ? ['--database', this.database] : [];
+        const argv = ['serve', '--listen', '127.0.0.1:0', '--data', this.data, ...database, '--allow-egress', '127.0.0.0/8', ...(this.options.args ?? [])];
         this.child = spawn(binary, argv, {
             env: { ...process.env, TIDEMARK_SECRET_KEY_DEV: this.key, ...this.options.env, ...extra },
             stdio: ['ignore', 'pipe', 'pipe']
