@@ -2,6 +2,7 @@
  * Members that ask the server about itself: connection, metadata, integration, checkpoints, locks,
  * other functions (spec function-runtime 1.2, 1.5, 1.6).
  */
+import { wireJson } from './host.ts';
 import { bodyJson } from './records.ts';
 import { headersOf, type ReplyHead, type RequestConfig, type Response } from './response.ts';
 import type { Run } from './run.ts';
@@ -172,7 +173,7 @@ function resetOptions(options: unknown): { reset: boolean; emptyCache: boolean }
 export function triggerMethods(run: Run) {
 	async function triggerAction(providerConfigKey: string, connectionId: string, name: string, input?: unknown) {
 		const args = { providerConfigKey, connectionId, name };
-		return run.call('trigger_action', args, bodyJson, input === undefined ? undefined : JSON.stringify(input));
+		return run.call('trigger_action', args, bodyJson, input === undefined ? undefined : wireJson(input));
 	}
 
 	async function triggerSync(providerConfigKey: string, connectionId: string, sync: any, options?: unknown) {

@@ -7,7 +7,7 @@
  */
 import { RunError } from './errors.ts';
 import { failureOf } from './failure.ts';
-import { host } from './host.ts';
+import { host, wireJson } from './host.ts';
 import { describeFunction } from './inspect.ts';
 import { RunLog } from './log.ts';
 import { nangoFor } from './nango.ts';
@@ -35,7 +35,7 @@ export function fail(run: Run, err: unknown): void {
 		return;
 	const error = failureOf(err, run.head.file, wrapperWidth);
 	run.end();
-	host.done(run.id, JSON.stringify({ ok: false, error }));
+	host.done(run.id, wireJson({ ok: false, error }));
 }
 
 const MAX_OUTPUT = 10 * 1024 * 1024;
@@ -80,7 +80,7 @@ async function execute(run: Run, wrapper: Wrapper, input: string): Promise<void>
 		const given = input === '' ? undefined : JSON.parse(input);
 		const args = kind === 'action' ? [given || {}] : kind === 'webhook' ? [given] : [];
 		const result = await handler(nangoFor(run, log), ...args);
-		finish(run, kind === 'action' ? (JSON.stringify(result) ?? '') : '');
+		finish(run, kind === 'action' ? wireJson(result) : '');
 	} catch (err) {
 		fail(run, err);
 	}
@@ -95,7 +95,7 @@ export function inspect(run: Run, wrapper: Wrapper, head: string): void {
 	current = run;
 	try {
 		const described = describeFunction(load(run, new RunLog(run), wrapper), JSON.parse(head));
-		finish(run, JSON.stringify(described));
+		finish(run, wireJson(described));
 	} catch (err) {
 		fail(run, err);
 	}
@@ -122,7 +122,7 @@ export function unhandled(_promise: unknown, reason: unknown): void {
 		return;
 	const { message, type } = failureOf(reason, run.head.file, wrapperWidth);
 	const text = `unhandled promise rejection: ${message || type}`;
-	host.log(run.id, JSON.stringify({ level: 'error', message: text.slice(0, 1000) }));
+	host.log(run.id, wireJson({ level: 'error', message: text.slice(0, 1000) }));
 }
 
 /* After each entry: fails a run that waits for what can never come. */

@@ -33,3 +33,14 @@ export interface Host {
 
 export const host: Host = (globalThis as any).__host;
 delete (globalThis as any).__host;
+
+/*
+ * JSON text for the server, which takes only what is Unicode: half of a surrogate pair (half an emoji is enough, where
+ * a text was cut) becomes U+FFFD. JSON.stringify has escaped it.
+ */
+export function wireJson(value: unknown): string {
+	const text = JSON.stringify(value) ?? '';
+	if (!text.includes('\\ud'))
+		return text;
+	return text.replace(/\\(u[0-9a-f]{4}|.)/g, (all, escaped) => (/^ud[89a-f]/.test(escaped) ? '\\ufffd' : all));
+}

@@ -1,5 +1,5 @@
 /* Log lines of a function: nango.log, nango.setLogger and console (spec function-runtime 1.4). */
-import { host } from './host.ts';
+import { host, wireJson } from './host.ts';
 import type { Run } from './run.ts';
 import { share } from './shared.ts';
 import { stableJson, tame } from './stable.ts';
@@ -40,7 +40,7 @@ export class RunLog {
 		if (!known(level) || level === 'off' || (RANK[level] as number) < (RANK[this.threshold] as number))
 			return;
 		const line = { level, message: message.slice(0, MAX_MESSAGE), ...(meta && { meta }) };
-		host.log(this.run.id, JSON.stringify(line));
+		host.log(this.run.id, wireJson(line));
 	}
 }
 

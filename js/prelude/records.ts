@@ -26,7 +26,7 @@ const camel = (method: string) => method.replace(/_(\w)/g, (_, letter) => letter
 /* One JSON text per batch: the server splits it over the bytes. */
 function batchText(records: Rec[], method: string): string {
 	for (const record of records)
-		if (record && '_nango_metadata' in record)
+		if (record !== null && typeof record === 'object' && '_nango_metadata' in record)
 			delete record._nango_metadata;
 	const text = JSON.stringify(records);
 	if (text.length > MAX_JSON)
@@ -82,7 +82,7 @@ export function recordMethods(run: Run, log: RunLog) {
 		run.check();
 		const strategy = options?.strategy;
 		if (!STRATEGIES.includes(strategy))
-			throw new Error(`merging strategy '${strategy}' is unknown: use ${STRATEGIES.join(' or ')}`);
+			throw new Error(`Unsupported merging strategy: ${strategy}`);
 		if (strategies.has(modelName(model))) {
 			log.write('warn', `the merging strategy of ${model} is set already; ignored`);
 			return;

@@ -5,7 +5,7 @@
  * when both let go, everything the run made is garbage. User code must never get hold of it.
  */
 import { blame, refusalError, RunError, type Refusal } from './errors.ts';
-import { host } from './host.ts';
+import { host, wireJson } from './host.ts';
 import type { ReplyHead, RequestConfig } from './response.ts';
 
 export type Kind = 'sync' | 'action' | 'webhook' | 'on-event';
@@ -74,7 +74,7 @@ export class Run {
 		this.check();
 		const callSite = new Error();
 		return new Promise<T>((resolve, reject) => {
-			const head = JSON.stringify({ m: method, ...args });
+			const head = wireJson({ m: method, ...args });
 			if (head.length > MAX_HEAD)
 				throw new RangeError(`${method}: the arguments are ${head.length} characters long, ` +
 					`at most ${MAX_HEAD} are accepted`);

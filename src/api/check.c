@@ -234,14 +234,11 @@ static void check_num(struct issues *is, const struct check *c, const struct jso
 
 	if (json_kind(v) == JSON_KIND_NUMBER) {
 		n = json_num(v);
-	} else if (c->kind == CHECK_COERCED && json_kind(v) == JSON_KIND_STRING) {
-		if (!check_number(json_sv(v), &n)) {
-			issue_add(
-				is, "invalid_type", "Invalid input: expected number, received NaN");
-			return;
-		}
-	} else {
+	} else if (c->kind != CHECK_COERCED) {
 		wrong_type(is, "number", v);
+		return;
+	} else if (json_kind(v) != JSON_KIND_STRING || !check_number(json_sv(v), &n)) {
+		issue_add(is, "invalid_type", "Invalid input: expected number, received NaN");
 		return;
 	}
 	check_size(is, c, n, "number", "");
@@ -340,7 +337,9 @@ void check_value(const struct json_t *v, const struct check *c, struct issues *i
 	if (kind == JSON_KIND_NULL && (c->flags & CHECK_NULLABLE))
 		return;
 	check_present(is, c, v);
-	if (c->also && kind != JSON_KIND_ABSENT)
+	/* What is no text cannot be looked at as one. */
+	bool typed = c->kind != CHECK_STR || kind == JSON_KIND_STRING;
+	if (c->also && kind != JSON_KIND_ABSENT && typed)
 		c->also(is, v);
 }
 

@@ -3,6 +3,7 @@
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/sv.h"
+#include "conf/settings.h"
 #include "data/json.h"
 #include "db/db.h"
 #include "model/connection.h"
@@ -44,22 +45,12 @@ static void check_filter(struct issues *is, const struct json_t *v)
 	}
 }
 
-static bool is_id(const struct json_t *v)
-{
-	struct sv s = json_sv(v);
-	return s.len >= 1 && s.len <= 256;
-}
-
 /* One id or a list of them. */
-static void check_ids(struct issues *is, const struct json_t *v)
-{
-	bool ok = json_kind(v) == JSON_KIND_ARRAY ? json_len(v) <= IDS_MAX : is_id(v);
-
-	for (size_t i = 0; ok && json_kind(v) == JSON_KIND_ARRAY && i < json_len(v); i++)
-		ok = is_id(json_item(v, i));
-	if (!ok)
-		issue_add(is, "invalid_union", "Invalid input");
-}
+static const struct check ids_forms[] = {
+	{ "id", CHECK_STR, CHECK_REQUIRED | CHECK_MIN, .min = 1, .max = 256 },
+	{ "list", CHECK_ARR, CHECK_REQUIRED, .max = IDS_MAX, .item = &ids_forms[0] },
+	{ 0 },
+};
 
 static const struct check headers[] = {
 	{ "connection-id", CHECK_STR, CHECK_REQUIRED | CHECK_MIN, .min = 1, .max = 255,
@@ -174,7 +165,7 @@ static int check_read(struct api_call *call, struct err *err)
 		{ "limit", CHECK_COERCED, CHECK_MIN, .min = 1, .max = LIMIT_MAX },
 		{ "filter", CHECK_STR, 0, .also = check_filter },
 		{ "cursor", CHECK_STR, CHECK_MIN, .min = 1, .max = 1000 },
-		{ "ids", CHECK_ANY, 0, .also = check_ids },
+		{ "ids", CHECK_UNION, 0, .fields = ids_forms },
 		{ 0 },
 	};
 
@@ -202,6 +193,7 @@ int records_read(struct api_call *call, struct dbc *c, struct err *err)
 	q.of.keys = call->eng->keys;
 	q.of.environment = api_env(call);
 	q.of.connection = conn.id;
+	q.max_bytes = call->eng->conf->max_page;
 	api_json(call, 200);
 	int rc = records_list(c, &q, &call->out, err);
 	if (rc == ERR_INVALID)

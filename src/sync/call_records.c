@@ -6,6 +6,8 @@
 #include "sync/call.h"
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 1000, IDS_MAX = 100, DUPLICATES_TOLD = 20 };
+/* Of a page of listRecords: a function gets more by asking on, which it does anyway. */
+enum { LIST_BYTES_MAX = 8 << 20 };
 
 /* Batches. */
 
@@ -203,7 +205,9 @@ static int job_records_list(struct dbc *db, void *arg, struct err *err)
 {
 	struct call *c = arg;
 	const struct read_call *r = c->state;
-	struct records_query q = { .of = r->of, .cursor = r->cursor, .limit = r->limit };
+	struct records_query q = {
+		.of = r->of, .cursor = r->cursor, .limit = r->limit, .max_bytes = LIST_BYTES_MAX
+	};
 
 	return records_list(db, &q, &c->out, err);
 }
@@ -267,7 +271,8 @@ static void merging_known(struct call *c, const struct err *err)
 	if (err->code == ERR_OK) {
 		struct merging *entry = ARENA_NEW(&c->fl->begin_arena, struct merging);
 		entry->model = arena_sv(&c->fl->begin_arena, m->of.model);
-		entry->guard = m->stamp;
+		/* An empty dataset is guarded too: whatever another run puts there is newer. */
+		entry->guard = m->stamp > 0 ? m->stamp : 1;
 		entry->next = c->fl->merging;
 		c->fl->merging = entry;
 	}

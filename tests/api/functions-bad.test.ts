@@ -36,6 +36,7 @@ const CASES: Record<string, Case> = {
     'timer-throws': { body: `setTimeout(() => { throw new Error('in a timer'); }, 1); await new Promise((r) => setTimeout(r, 2000));`, error: /in a timer/ },
     'log-flood': { body: `for (let i = 0; i < 50_000; i++) void nango.log('line ' + i + 'x'.repeat(200));`, log: /dropped/ },
     'log-odd': { body: `await nango.log(undefined as any); await nango.log({ a: 1n } as any); await nango.log('x', 1 as any); const c: any = {}; c.c = c; await nango.log('cycle', c); await nango.log('${'y'.repeat(20_000)}'); console.log('from the console', 1);`, log: /from the console/ },
+    'half-emoji': { body: `await nango.log('cut \\ud83d', { m: '\\ude00' }); await nango.saveCheckpoint({ at: '\\ud83d' }); throw new Error('half \\ud83d');`, error: /half \ufffd/, log: /cut \ufffd/ },
     'request-flood': { body: `for (let i = 0; i < 3000; i++) nango.get({ endpoint: '/ok' }).catch(() => {}); await nango.log('asked');`, log: /asked/ },
     'await-later': { body: `nango.batchSave([{ id: 'late' }], 'M'); await nango.log('did not wait');` },
     escapes: {

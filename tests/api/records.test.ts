@@ -37,6 +37,7 @@ const NUMBER = 'Invalid input: expected number, received NaN';
 const REGEX_MODEL = 'Invalid string: must match pattern /^[A-Z][a-zA-Z0-9_-]+$/';
 const OLD = 'must be within the last 12 months';
 const FILTER = 'Invalid option: expected one of "added"|"updated"|"deleted"|"ADDED"|"UPDATED"|"DELETED"';
+const NOW = new Date().toISOString();
 const issue = (code: string, message: string, ...path: string[]) => ({ code, message, path });
 
 const wrong: [string, string, ...ReturnType<typeof issue>[]][] = [
@@ -50,6 +51,20 @@ const wrong: [string, string, ...ReturnType<typeof issue>[]][] = [
     ['an empty limit', 'model=Item&limit=', issue('too_small', 'Too small: expected number to be >=1', 'limit')],
     ['a large limit', 'model=Item&limit=10001', issue('too_big', 'Too big: expected number to be <=10000', 'limit')],
     ['a limit in words', 'model=Item&limit=ten', issue('invalid_type', NUMBER, 'limit')],
+    ['two limits', 'model=Item&limit=1&limit=2', issue('invalid_type', NUMBER, 'limit')],
+    ['a limit below one', 'model=Item&limit=0.5', issue('too_small', 'Too small: expected number to be >=1', 'limit')],
+    ['a negative limit', 'model=Item&limit=-1', issue('too_small', 'Too small: expected number to be >=1', 'limit')],
+    ['a limit cut off', 'model=Item&limit=1e', issue('invalid_type', NUMBER, 'limit')],
+    ['a limit that is an object', 'model=Item&limit[a]=1', issue('invalid_type', NUMBER, 'limit')],
+    ['an empty filter', 'model=Item&filter=', issue('invalid_value', FILTER, 'filter', '0')],
+    ['a filter with a comma too many', 'model=Item&filter=added,', issue('invalid_value', FILTER, 'filter', '1')],
+    ['two filters', 'model=Item&filter=added&filter=updated', issue('invalid_type', 'Invalid input: expected string, received array', 'filter')],
+    ['ids that are an object', 'model=Item&ids[a]=x', issue('invalid_union', 'Invalid input', 'ids')],
+    ['an empty id among others', 'model=Item&ids=a&ids=', issue('invalid_union', 'Invalid input', 'ids')],
+    ['an id of 257 characters, as JavaScript counts', `model=Item&ids=${encodeURIComponent('😀'.repeat(128))}x`, issue('invalid_union', 'Invalid input', 'ids')],
+    ['two dates', `model=Item&modified_after=${NOW}&modified_after=${NOW}`, issue('invalid_type', 'Invalid input: expected string, received array', 'modified_after')],
+    ['an empty variant', 'model=Item&variant=', issue('invalid_format', 'Invalid string: must match pattern /^[a-zA-Z0-9_-]+$/', 'variant')],
+    ['a long and odd model', `model=${'i'.repeat(256)}`, issue('invalid_format', REGEX_MODEL, 'model'), issue('too_big', 'Too big: expected string to have <=255 characters', 'model')],
     ['a filter with a space', 'model=Item&filter=added,%20updated', issue('invalid_value', FILTER, 'filter', '1')],
     ['a filter of mixed case', 'model=Item&filter=Added', issue('invalid_value', FILTER, 'filter', '0')],
     ['an empty cursor', 'model=Item&cursor=', issue('too_small', 'Too small: expected string to have >=1 characters', 'cursor')],
@@ -74,6 +89,21 @@ for (const [name, query, ...errors] of wrong) {
         assert.deepEqual(body, { error: { code: 'invalid_query_params', errors } });
     });
 }
+
+test('dates have one form', async () => {
+    const day = NOW.slice(0, 10);
+    for (const time of [NOW.toLowerCase(), `${day}T24:00:00Z`, `${day} ${NOW.slice(11)}`, NOW.slice(0, 19), day, `${NOW.slice(0, 4)}-02-30T00:00:00Z`, `${day}T10:60:00Z`, `${day}T10:00:60Z`]) {
+        const { status, body } = await read(`model=Item&modified_after=${encodeURIComponent(time)}`);
+        assert.deepEqual([status, body.error?.errors[0]], [400, issue('invalid_format', 'Invalid ISO datetime', 'modified_after')], time);
+    }
+});
+
+test('what JavaScript takes for a number is one, and dates have their forms', async () => {
+    for (const limit of ['1e3', '%207%20', '1.5', '10000', '+5', '5.']) assert.equal((await read(`model=Item&limit=${limit}`)).status, 200, limit);
+    for (const time of [`${NOW.slice(0, 16)}Z`, `${NOW.slice(0, 19)}Z`, `${NOW.slice(0, 19)}.1234567891Z`]) assert.equal((await read(`model=Item&modified_after=${time}`)).status, 200, time);
+    const longest = encodeURIComponent('😀'.repeat(128));
+    assert.equal((await read(`model=Item&ids=${longest}`)).status, 200, '256 characters, as JavaScript counts');
+});
 
 test('checks come in order: content type, key, query, headers, connection', async () => {
     const nothing = await fetch(`${server.url}/records?foo=1`, { headers: { 'content-type': 'text/plain' } });
