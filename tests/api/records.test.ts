@@ -1,13 +1,15 @@
 /* Reading records: what a request may be, what comes back and in which order, and forgetting payloads. */
 
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { App, micros, play, Server, scripted, serverWithApp } from './harness.ts';
 
+const PROD = randomUUID();
 let server: Server;
 let app: App;
 before(async () => {
-    ({ server, app } = await serverWithApp());
+    ({ server, app } = await serverWithApp({ env: { TIDEMARK_SECRET_KEY_PROD: PROD } }));
     await server.integration();
     await server.deploy({ 'fake/syncs/items': scripted });
     await server.connection('c1', 'http://127.0.0.1:1');
@@ -256,6 +258,43 @@ test('a cursor that is broken or of another dataset is refused', async () => {
 test('connections see nothing of each other', async () => {
     await filled('mine', ['batchSave', [{ id: '1', whose: 'mine' }], 'Item']);
     assert.deepEqual(await list('model=Item', 'c2'), []);
+});
+
+test('another environment sees none of them, by either route', async () => {
+    await filled('tenant', ['batchSave', numbered(2), 'Item']);
+    const [record] = await list('model=Item', 'tenant');
+    const until_cursor = record._nango_metadata.cursor;
+    const asProd = { ...HEADERS, 'connection-id': 'tenant', authorization: `Bearer ${PROD}` };
+    for (const [method, path, body] of [['GET', '/records?model=Item', undefined], ['PATCH', '/records/prune', { model: 'Item', until_cursor }]] as const) {
+        const answer = await server.api(method, path, body, asProd);
+        assert.deepEqual([answer.status, answer.body.error.code], [400, 'unknown_connection'], path);
+    }
+    // One of the same name there is another one.
+    await server.ok('POST', '/integrations', { provider: 'unauthenticated', unique_key: 'fake' }, asProd);
+    await server.ok('POST', '/connections', { provider_config_key: 'fake', connection_id: 'tenant', credentials: { type: 'NONE' } }, asProd);
+    assert.deepEqual((await server.ok('GET', '/records?model=Item', undefined, asProd)).records, []);
+    const foreign = await server.api('PATCH', '/records/prune', { model: 'Item', until_cursor }, asProd);
+    assert.deepEqual([foreign.status, foreign.body.error.errors], [400, [issue('custom', 'Invalid cursor', 'until_cursor')]]);
+    assert.equal((await list('model=Item', 'tenant')).length, 2);
+});
+
+test('a page of many bytes ends early, and its cursor goes on', async () => {
+    const small = await serverWithApp({ args: ['--max-page', '10K'] });
+    await small.server.integration();
+    await small.server.deploy({ 'fake/syncs/items': scripted });
+    await small.server.connection('c1', 'http://127.0.0.1:1');
+    const sizes = [4000, 4000, 4000, 50_000, 10, 10];
+    await play(small.server, small.app, 'c1', [['batchSave', sizes.map((size, i) => ({ id: String(i), text: 'x'.repeat(size) })), 'Item']]);
+    const pages: string[][] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+        const query = new URLSearchParams({ model: 'Item', limit: '10000', ...(cursor && { cursor }) });
+        const page = await small.server.ok('GET', `/records?${query}`, undefined, HEADERS);
+        pages.push(ids(page.records));
+        cursor = page.next_cursor;
+    }
+    assert.deepEqual(pages, [['0', '1'], ['2'], ['3'], ['4', '5']], 'one record always fits');
+    await small.server.stop();
+    small.app.close();
 });
 
 test('pruning forgets payloads up to a cursor, a limit at a time', async () => {
