@@ -73,5 +73,20 @@ SELECT id, environment_id, wrapped FROM data_keys WHERE id > $1 ORDER BY id;
 -- name: data_key_of_env
 SELECT id, environment_id, wrapped FROM data_keys WHERE environment_id = $1 ORDER BY id;
 
+-- name: data_key_last
+SELECT environment_id, wrapped FROM data_keys ORDER BY id DESC LIMIT 1;
+
+-- The first row is what everybody locks who makes or wraps keys.
+-- name: data_key_lock (sqlite)
+SELECT id FROM data_keys ORDER BY id LIMIT 1;
+-- name: data_key_lock (postgres)
+SELECT id FROM data_keys ORDER BY id LIMIT 1 FOR UPDATE;
+
+-- name: data_key_rewrap (sqlite)
+UPDATE data_keys SET wrapped = $2 WHERE id = $1;
+-- name: data_key_rewrap (postgres)
+UPDATE data_keys SET wrapped = w.wrapped
+FROM unnest($1::bigint[], $2::bytea[]) AS w (id, wrapped) WHERE data_keys.id = w.id;
+
 -- name: data_key_insert
 INSERT INTO data_keys (environment_id, wrapped, created_ms) VALUES ($1, $2, $3) RETURNING id;

@@ -93,7 +93,7 @@ int first_start_job(struct dbc *c, void *arg, struct err *err)
 	struct environment *all;
 	size_t count;
 
-	TRY(sealed_load_keys(c, f->keys, err));
+	TRY(sealed_check_master(c, f->keys, err));
 	TRY(env_list(c, db_arena(c), &all, &count, err));
 	f->is_first = count == 0;
 	if (f->is_first) {

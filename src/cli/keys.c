@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/store.h"
-#include "conf/environ.h"
 #include "conf/settings.h"
 #include "db/db.h"
 #include "model/api_key.h"
@@ -41,7 +40,7 @@ static int list_job(struct dbc *c, void *arg, struct err *err)
 	struct environment *all;
 	size_t count;
 
-	TRY(sealed_load_keys(c, l->keys, err));
+	TRY(sealed_check_master(c, l->keys, err));
 	TRY(env_list(c, db_arena(c), &all, &count, err));
 	for (size_t i = 0; i < count; i++) {
 		if (l->only && !sv_eq_str(all[i].name, l->only))
@@ -54,13 +53,11 @@ static int list_job(struct dbc *c, void *arg, struct err *err)
 
 static int list(int argc, char **argv, const char *only, struct err *err)
 {
-	own_in(environ_done) struct environ_vars vars = { 0 };
 	own(settings_free) struct settings *conf = NULL;
 	own_in(store_close) struct store store = { 0 };
 
-	TRY(environ_load(environ, ".env", &vars, err));
-	TRY(settings_load(argc, argv, &vars, &conf, err));
-	TRY(store_open(conf, false, &store, err));
+	TRY(store_settings(argc, argv, &conf, err));
+	TRY(store_open(conf, STORE_BESIDE, &store, err));
 	struct listing l = { .keys = store.keys, .only = only };
 	TRY(db_run(store.db, DB_READ, list_job, &l, err));
 	if (!l.found)

@@ -52,11 +52,15 @@ static int open_store(struct serve *s, struct err *err)
 {
 	struct first_start first = { .conf = s->conf };
 
-	TRY(store_open(s->conf, true, &s->store, err));
+	TRY(store_open(s->conf, STORE_SERVE, &s->store, err));
 	first.keys = s->eng.keys = s->store.keys;
 	s->eng.db = s->store.db;
 	s->eng.loop = s->store.loop;
 	TRY(db_run(s->eng.db, DB_WRITE, first_start_job, &first, err));
+	int settled = store_settle_key(&s->store, err);
+	TRY(settled);
+	if (settled)
+		log_warn(NULL, "finished an interrupted rotation of the key file");
 	if (first.is_first)
 		fprintf(stderr,
 			"tidemark: first start\n"

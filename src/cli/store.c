@@ -1,7 +1,8 @@
 #include "cli/store.h"
 
+#include "conf/environ.h"
 #include "conf/settings.h"
-#include "crypto/keyring.h"
+#include "crypto/keyfile.h"
 #include "db/db.h"
 #include "io/loop.h"
 #include "os/file.h"
@@ -31,32 +32,78 @@ static int lock(const struct settings *conf, struct store *s, struct err *err)
 	return rc;
 }
 
-static int open_keys(const struct settings *conf, struct store *s, struct err *err)
+/* The ring met a key that none of its masters wraps: the file may have been replaced meanwhile. */
+static void read_again(void *path, struct keyring *keys)
+{
+	keyfile_load(path, keys);
+}
+
+static int open_key_file(
+	const struct settings *conf, enum store_mode mode, struct store *s, struct err *err)
 {
 	struct master_key master;
-	char path[1024];
-	int rc;
 
-	if (conf->encryption_key) {
-		rc = master_key_parse(sv_str(conf->encryption_key), &master, err);
-		if (rc < 0)
-			return err_wrap(err, "TIDEMARK_ENCRYPTION_KEY");
-	} else {
-		TRY(make_path(conf, "master.key", path, sizeof(path), err));
-		/* A new key for an old database would only make it unreadable. */
-		if (!s->is_new && access(path, F_OK) < 0)
-			return err_set(err, ERR_NOT_FOUND,
-				"%s is missing (put it back, or set TIDEMARK_ENCRYPTION_KEY)",
-				path);
-		TRY(master_key_file(path, &master, err));
-	}
+	TRY(make_path(conf, "master.key", s->key_path, sizeof(s->key_path), err));
+	bool may_make = mode == STORE_SERVE && s->is_new;
+	/* A new key for an old database would only make it unreadable. */
+	if (!may_make && access(s->key_path, F_OK) < 0)
+		return err_set(err, ERR_NOT_FOUND,
+			"%s is missing (put it back, or set TIDEMARK_ENCRYPTION_KEY)", s->key_path);
+	TRY(keyfile_ensure(s->key_path, &master, err));
 	s->keys = keyring_new(&master);
+	master_key_done(&master);
+	keyfile_load(s->key_path, s->keys);
+	keyring_on_unknown(s->keys, read_again, s->key_path);
+	return 0;
+}
+
+static int open_key_setting(const struct settings *conf, struct store *s, struct err *err)
+{
+	struct master_key master;
+
+	if (master_key_parse(sv_str(conf->encryption_key), &master, err) < 0)
+		return err_wrap(err, "TIDEMARK_ENCRYPTION_KEY");
+	s->keys = keyring_new(&master);
+	master_key_done(&master);
+	if (!conf->encryption_key_new)
+		return 0;
+	if (master_key_parse(sv_str(conf->encryption_key_new), &master, err) < 0)
+		return err_wrap(err, "TIDEMARK_ENCRYPTION_KEY_NEW");
+	keyring_add_master(s->keys, &master);
 	master_key_done(&master);
 	return 0;
 }
 
-static int open_all(const struct settings *conf, bool exclusive, struct store *s, struct err *err)
+static int open_keys(
+	const struct settings *conf, enum store_mode mode, struct store *s, struct err *err)
 {
+	if (conf->encryption_key)
+		return open_key_setting(conf, s, err);
+	if (conf->encryption_key_new)
+		return err_set(err, ERR_INVALID,
+			"TIDEMARK_ENCRYPTION_KEY_NEW is of use only together with "
+			"TIDEMARK_ENCRYPTION_KEY (a key file is rotated without it)");
+	return open_key_file(conf, mode, s, err);
+}
+
+int store_settings(int argc, char **argv, struct settings **ret, struct err *err)
+{
+	own_in(environ_done) struct environ_vars vars = { 0 };
+
+	TRY(environ_load(environ, ".env", &vars, err));
+	return settings_load(argc, argv, &vars, ret, err);
+}
+
+int store_settle_key(struct store *s, struct err *err)
+{
+	return s->key_path[0] ? keyfile_settle(s->key_path, s->keys, err) : 0;
+}
+
+static int open_all(
+	const struct settings *conf, enum store_mode mode, struct store *s, struct err *err)
+{
+	bool beside = mode == STORE_BESIDE;
+
 	if (conf->database)
 		return err_set(err, ERR_INVALID,
 			"--database: this version keeps its data in a SQLite file; PostgreSQL "
@@ -64,25 +111,26 @@ static int open_all(const struct settings *conf, bool exclusive, struct store *s
 			"with a later one (leave the setting out)");
 	TRY(make_path(conf, "tidemark.db", s->path, sizeof(s->path), err));
 	s->is_new = access(s->path, F_OK) < 0;
-	if (s->is_new && !exclusive)
+	if (s->is_new && beside)
 		return err_set(err, ERR_NOT_FOUND,
 			"there is no data in %s (`tidemark serve` makes it, --data names another)",
 			conf->data);
 	TRY(dir_ensure(conf->data, err));
-	if (exclusive)
+	if (!beside)
 		TRY(lock(conf, s, err));
-	TRY(open_keys(conf, s, err));
+	TRY(open_keys(conf, mode, s, err));
 	s->loop = loop_new();
 	struct db_config cfg = {
-		.path = s->path, .readers = (unsigned)conf->db_readers, .shared = !exclusive
+		.path = s->path, .readers = (unsigned)conf->db_readers, .shared = beside
 	};
 	return db_open(&cfg, s->loop, &s->db, err);
 }
 
-int store_open(const struct settings *conf, bool exclusive, struct store *ret, struct err *err)
+int store_open(
+	const struct settings *conf, enum store_mode mode, struct store *ret, struct err *err)
 {
 	*ret = (struct store){ 0 };
-	int rc = open_all(conf, exclusive, ret, err);
+	int rc = open_all(conf, mode, ret, err);
 	if (rc < 0)
 		store_close(ret);
 	return rc;

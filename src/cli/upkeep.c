@@ -7,11 +7,12 @@
 #include "io/flow.h"
 #include "model/oplog.h"
 #include "model/outbox.h"
+#include "model/sealed.h"
 #include "sync/runs.h"
 #include "webhook/inbox.h"
 #include "webhook/outbox.h"
 
-enum { EVERY_MS = 5 * 60 * 1000, BATCH = 500 };
+enum { BATCH = 500 };
 /* Repeats of an event are recognised, and ended deliveries can be sent again, for so long. */
 #define KEEP_EVENTS_MS (3LL * 24 * 3600 * 1000)
 #define KEEP_DELIVERIES_MS (15LL * 24 * 3600 * 1000)
@@ -23,7 +24,19 @@ struct upkeep {
 	bool busy, stopped;
 	struct inbox_result routed;
 	int64_t deleted;
+	struct err key_err; /* the master key was rotated, and we have the old one */
 };
+
+/* New data keys come into use, and a rotation of the master key that passed us by is noticed. */
+static int look_at_keys(struct dbc *c, struct upkeep *u, struct err *err)
+{
+	u->key_err = (struct err){ 0 };
+	int rc = sealed_check_master(c, u->eng->keys, &u->key_err);
+	if (rc == 0 || rc == ERR_INVALID)
+		return 0;
+	*err = u->key_err;
+	return rc;
+}
 
 static int upkeep_job(struct dbc *c, void *arg, struct err *err)
 {
@@ -34,6 +47,7 @@ static int upkeep_job(struct dbc *c, void *arg, struct err *err)
 	TRY(inbox_route_pending(c, u->eng->inbox, BATCH, &u->routed, err));
 	TRY(inbox_prune(c, now - KEEP_EVENTS_MS, err));
 	TRY(outbox_prune(c, now - KEEP_DELIVERIES_MS, err));
+	TRY(look_at_keys(c, u, err));
 	return oplog_prune(c, now - u->eng->conf->log_retention_ms, BATCH, &u->deleted, err);
 }
 
@@ -46,6 +60,9 @@ static void done(void *ctx, const struct err *err)
 	u->busy = false;
 	if (err->code != ERR_OK)
 		log_error(NULL, "upkeep failed", LOG_ERR(err));
+	if (err->code == ERR_OK && u->key_err.code != ERR_OK)
+		log_error(NULL, "the encryption key was rotated, restart with the new one",
+			LOG_ERR(&u->key_err));
 	if (u->stopped)
 		return;
 	if (u->routed.runs)
@@ -54,7 +71,7 @@ static void done(void *ctx, const struct err *err)
 		outbox_wake(u->eng->outbox);
 	/* A full batch was deleted: there is more, and others may write in between. */
 	bool more = err->code == ERR_OK && u->deleted >= BATCH;
-	timer_start(u->eng->loop, &u->timer, more ? 100 : EVERY_MS, tick);
+	timer_start(u->eng->loop, &u->timer, more ? 100 : u->eng->conf->upkeep_period_ms, tick);
 }
 
 static void tick(struct timer *t)

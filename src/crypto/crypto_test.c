@@ -1,6 +1,6 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
-#include "crypto/keyring.h"
+#include "crypto/keyfile.h"
 #include "crypto/random.h"
 
 #include <setjmp.h>
@@ -113,7 +113,7 @@ static void test_keyring(void **state)
 	own(keyring_free) struct keyring *k = keyring_new(&m);
 	own(keyring_free) struct keyring *again = keyring_new(&m);
 	own(keyring_free) struct keyring *wrong = keyring_new(&other);
-	unsigned char w1[KEY_WRAPPED_SIZE], w2[KEY_WRAPPED_SIZE], w3[KEY_WRAPPED_SIZE];
+	unsigned char w1[KEY_WRAPPED_SIZE], w2[KEY_WRAPPED_SIZE];
 	own_in(buf_done) struct buf sealed = { 0 }, plain = { 0 };
 	struct err err;
 
@@ -141,13 +141,76 @@ static void test_keyring(void **state)
 	assert_int_equal(keyring_add(wrong, 5, 1, v1, &err), ERR_INVALID);
 	assert_non_null(strstr(err.msg, "not the one this data was stored with"));
 	assert_int_equal(keyring_add(again, 6, 1, v1, &err), ERR_INVALID);
-	/* Rotation. */
-	assert_int_equal(keyring_rewrap(&other, &m, 5, v1, w3, &err), ERR_INVALID);
-	assert_int_equal(keyring_rewrap(&m, &other, 5, v1, w3, &err), 0);
-	assert_int_equal(keyring_add(wrong, 5, 1, sv_make((char *)w3, sizeof(w3)), &err), 0);
-	buf_clear(&plain);
-	assert_int_equal(keyring_open(wrong, 5, SV_LIT("a"), buf_sv(&sealed), &plain, &err), 0);
-	assert_string_equal(plain.ptr, "secret");
+}
+
+/* Two masters at once, and after. */
+static void test_rotation(void **state)
+{
+	struct master_key m = master(MASTER_A), other = master(MASTER_B);
+	own(keyring_free) struct keyring *k = keyring_new(&m);
+	own(keyring_free) struct keyring *late = keyring_new(&m);
+	own(keyring_free) struct keyring *after = keyring_new(&other);
+	unsigned char old[KEY_WRAPPED_SIZE], moved[KEY_WRAPPED_SIZE], next[KEY_WRAPPED_SIZE];
+	struct sv v_old = sv_make((char *)old, sizeof(old));
+	struct sv v_moved = sv_make((char *)moved, sizeof(moved));
+	struct sv v_next = sv_make((char *)next, sizeof(next));
+	char print[KEY_FINGERPRINT_SIZE], print_b[KEY_FINGERPRINT_SIZE];
+	struct err err;
+
+	(void)state;
+	keyring_make(k, 5, old);
+	assert_int_equal(keyring_rewrap(after, &m, 5, v_old, moved, &err), ERR_INVALID);
+	assert_int_equal(keyring_rewrap(k, &other, 5, v_old, moved, &err), 0);
+	assert_int_equal(keyring_add(after, 5, 1, v_moved, &err), 0);
+	/* One that does not know the new master: not until it is told. */
+	assert_int_equal(keyring_follow(late, 5, v_moved, &err), ERR_INVALID);
+	keyring_add_master(late, &other);
+	keyring_add_master(late, &other);
+	assert_int_equal(keyring_add(late, 5, 1, v_moved, &err), 0);
+	assert_int_equal(keyring_add(late, 5, 2, v_old, &err), 0);
+	/* It wraps with the old one until it follows. */
+	keyring_make(late, 5, next);
+	assert_int_equal(keyring_add(after, 5, 3, v_next, &err), ERR_INVALID);
+	assert_int_equal(keyring_follow(late, 5, v_moved, &err), 0);
+	keyring_make(late, 5, next);
+	assert_int_equal(keyring_add(after, 5, 3, v_next, &err), 0);
+	keyring_fingerprint(late, print);
+	master_key_fingerprint(&other, print_b);
+	assert_string_equal(print, print_b);
+	keyring_fingerprint(k, print);
+	assert_string_not_equal(print, print_b);
+	assert_int_equal(strlen(print), 16);
+}
+
+static void tell_b(void *ctx, struct keyring *k)
+{
+	struct master_key other = master(MASTER_B);
+
+	++*(int *)ctx;
+	keyring_add_master(k, &other);
+}
+
+static void test_unknown_master_is_asked_for(void **state)
+{
+	struct master_key m = master(MASTER_A), other = master(MASTER_B);
+	own(keyring_free) struct keyring *k = keyring_new(&m);
+	own(keyring_free) struct keyring *far = keyring_new(&other);
+	unsigned char wrapped[KEY_WRAPPED_SIZE];
+	struct err err;
+	int asked = 0;
+
+	(void)state;
+	keyring_on_unknown(k, tell_b, &asked);
+	keyring_make(k, 5, wrapped);
+	assert_int_equal(keyring_add(k, 5, 1, sv_make((char *)wrapped, sizeof(wrapped)), &err), 0);
+	assert_int_equal(asked, 0);
+	keyring_make(far, 5, wrapped);
+	assert_int_equal(keyring_add(k, 5, 2, sv_make((char *)wrapped, sizeof(wrapped)), &err), 0);
+	assert_int_equal(asked, 1);
+	wrapped[20] ^= 1;
+	assert_int_equal(
+		keyring_add(k, 5, 3, sv_make((char *)wrapped, sizeof(wrapped)), &err), ERR_INVALID);
+	assert_int_equal(asked, 2);
 }
 
 static void test_key_file(void **state)
@@ -161,18 +224,67 @@ static void test_key_file(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/key", dir);
-	assert_int_equal(master_key_file(path, &a, &err), 0);
+	assert_int_equal(keyfile_ensure(path, &a, &err), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(master_key_file(path, &b, &err), 0);
+	assert_int_equal(keyfile_ensure(path, &b, &err), 0);
 	assert_memory_equal(a.key.bytes, b.key.bytes, AEAD_KEY_SIZE);
 	FILE *f = fopen(path, "w");
 	fputs("nonsense", f);
 	fclose(f);
-	assert_int_equal(master_key_file(path, &b, &err), ERR_INVALID);
+	assert_int_equal(keyfile_ensure(path, &b, &err), ERR_INVALID);
 	assert_non_null(strstr(err.msg, path));
 	unlink(path);
 	rmdir(dir);
+}
+
+static int mode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (int)(st.st_mode & 0777) : -1;
+}
+
+static void test_key_file_rotation(void **state)
+{
+	char dir[] = "/tmp/tidemark-key-XXXXXX";
+	char path[64], next[80], kept[96], print[KEY_FINGERPRINT_SIZE], command[128];
+	struct master_key a, b, now;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/key", dir);
+	snprintf(next, sizeof(next), "%s.new", path);
+	assert_int_equal(keyfile_ensure(path, &a, &err), 0);
+	own(keyring_free) struct keyring *k = keyring_new(&a);
+	assert_int_equal(keyfile_settle(path, k, &err), 0);
+	assert_int_equal(keyfile_next(path, &b, &err), 0); /* as if killed right after */
+	assert_int_equal(keyfile_next(path, &b, &err), 0);
+	assert_int_equal(mode_of(next), 0600);
+	assert_memory_not_equal(a.key.bytes, b.key.bytes, AEAD_KEY_SIZE);
+	/* The database has not taken it. */
+	assert_int_equal(keyfile_settle(path, k, &err), 0);
+	assert_int_equal(keyfile_read(path, &now, &err), 0);
+	assert_memory_equal(now.key.bytes, a.key.bytes, AEAD_KEY_SIZE);
+	/* It has. A server that started with the first finds both. */
+	own(keyring_free) struct keyring *after = keyring_new(&b);
+	unsigned char wrapped[KEY_WRAPPED_SIZE];
+	keyring_make(after, 1, wrapped);
+	keyfile_load(path, k);
+	assert_int_equal(keyring_follow(k, 1, sv_make((char *)wrapped, sizeof(wrapped)), &err), 0);
+	assert_int_equal(keyfile_settle(path, k, &err), 1);
+	assert_int_equal(keyfile_read(path, &now, &err), 0);
+	assert_memory_equal(now.key.bytes, b.key.bytes, AEAD_KEY_SIZE);
+	assert_int_equal(mode_of(next), -1);
+	assert_int_equal(keyfile_settle(path, k, &err), 0);
+	master_key_fingerprint(&a, print);
+	snprintf(kept, sizeof(kept), "%s.%s", path, print);
+	assert_int_equal(mode_of(kept), 0600);
+	assert_int_equal(keyfile_read(kept, &now, &err), 0);
+	assert_memory_equal(now.key.bytes, a.key.bytes, AEAD_KEY_SIZE);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	assert_int_equal(system(command), 0);
 }
 
 static void test_digests(void **state)
@@ -229,7 +341,10 @@ int main(void)
 		cmocka_unit_test(test_keys_alternate),
 		cmocka_unit_test(test_master_key_text),
 		cmocka_unit_test(test_keyring),
+		cmocka_unit_test(test_rotation),
+		cmocka_unit_test(test_unknown_master_is_asked_for),
 		cmocka_unit_test(test_key_file),
+		cmocka_unit_test(test_key_file_rotation),
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_random_differs),

@@ -1,8 +1,8 @@
 #include "crypto/keyring.h"
 
 #include "base/mem.h"
+#include "crypto/hash.h"
 #include "crypto/random.h"
-#include "os/file.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -18,12 +18,20 @@ struct entry {
 	struct entry *next;
 };
 
+struct master {
+	struct master_key key;
+	struct master *next;
+};
+
 /*
  * Entries are pushed at the front of a chain and never taken away before the ring ends, so readers
  * need no lock.
  */
 struct keyring {
-	struct master_key master;
+	struct master *_Atomic masters;
+	struct master *_Atomic wraps; /* one of them */
+	void (*on_unknown)(void *ctx, struct keyring *k);
+	void *unknown_ctx;
 	struct entry *_Atomic buckets[BUCKETS];
 };
 
@@ -46,40 +54,20 @@ int master_key_parse(struct sv base64, struct master_key *ret, struct err *err)
 	return 0;
 }
 
-static int key_file_make(const char *path, struct err *err)
-{
-	unsigned char bytes[AEAD_KEY_SIZE];
-	char text[KEY_BASE64_LEN + 2];
-
-	random_bytes(bytes, sizeof(bytes));
-	EVP_EncodeBlock((unsigned char *)text, bytes, sizeof(bytes));
-	text[KEY_BASE64_LEN] = '\n';
-	int rc = file_write_private(path, sv_make(text, KEY_BASE64_LEN + 1), err);
-	OPENSSL_cleanse(bytes, sizeof(bytes));
-	OPENSSL_cleanse(text, sizeof(text));
-	return rc;
-}
-
-int master_key_file(const char *path, struct master_key *ret, struct err *err)
-{
-	own_in(buf_done) struct buf text = { 0 };
-
-	buf_init(&text, 1 << 17);
-	int rc = file_read(path, &text, err);
-	if (rc == ERR_NOT_FOUND) {
-		TRY(key_file_make(path, err));
-		rc = file_read(path, &text, err);
-	}
-	if (rc == 0 && master_key_parse(buf_sv(&text), ret, err) < 0)
-		rc = err_wrap(err, "%s", path);
-	if (text.ptr)
-		OPENSSL_cleanse(text.ptr, text.len);
-	return rc;
-}
-
 void master_key_done(struct master_key *m)
 {
 	aead_key_done(&m->key);
+}
+
+void master_key_fingerprint(const struct master_key *m, char ret[KEY_FINGERPRINT_SIZE])
+{
+	unsigned char mac[HASH_SHA256_SIZE];
+	char hex[HASH_HEX_SIZE];
+
+	hash_hmac_sha256(sv_make((const char *)m->key.bytes, AEAD_KEY_SIZE),
+		SV_LIT("fingerprint of a master key"), mac);
+	hash_hex(mac, (KEY_FINGERPRINT_SIZE - 1) / 2, hex);
+	memcpy(ret, hex, KEY_FINGERPRINT_SIZE);
 }
 
 /* Wrapping. The environment is associated: a key row cannot be moved to another. */
@@ -99,28 +87,63 @@ static void wrap(const struct master_key *m, int64_t environment, const unsigned
 		ret_wrapped);
 }
 
-static int unwrap(const struct master_key *m, int64_t environment, struct sv wrapped,
-	unsigned char ret[AEAD_KEY_SIZE], struct err *err)
+static int open_with(const struct master_key *m, int64_t environment, struct sv wrapped,
+	unsigned char ret[AEAD_KEY_SIZE])
 {
 	char ad[48];
+	struct err ignored;
 
+	return aead_open(&m->key, wrap_ad(environment, ad), wrapped, ret, &ignored);
+}
+
+/* The master that opens it, or NULL; the bytes come with it. */
+static struct master *find_master(
+	struct keyring *k, int64_t environment, struct sv wrapped, unsigned char ret[AEAD_KEY_SIZE])
+{
+	for (struct master *m = atomic_load(&k->masters); m; m = m->next)
+		if (open_with(&m->key, environment, wrapped, ret) == 0)
+			return m;
+	return NULL;
+}
+
+static int unwrap(struct keyring *k, int64_t environment, struct sv wrapped,
+	unsigned char ret[AEAD_KEY_SIZE], struct master **ret_master, struct err *err)
+{
 	if (wrapped.len != KEY_WRAPPED_SIZE)
 		return err_set(err, ERR_INVALID, "a stored data key has the wrong length");
-	if (aead_open(&m->key, wrap_ad(environment, ad), wrapped, ret, err) < 0)
+	struct master *m = find_master(k, environment, wrapped, ret);
+	if (!m && k->on_unknown) {
+		k->on_unknown(k->unknown_ctx, k);
+		m = find_master(k, environment, wrapped, ret);
+	}
+	if (!m)
 		return err_set(err, ERR_INVALID,
 			"the encryption key is not the one this data was stored with (restore the "
-			"key file, or set TIDEMARK_ENCRYPTION_KEY to the old key)");
+			"key file, or set TIDEMARK_ENCRYPTION_KEY to the right key)");
+	*ret_master = m;
 	return 0;
 }
 
-int keyring_rewrap(const struct master_key *from, const struct master_key *to, int64_t environment,
+int keyring_rewrap(struct keyring *k, const struct master_key *to, int64_t environment,
 	struct sv wrapped, unsigned char ret_wrapped[KEY_WRAPPED_SIZE], struct err *err)
 {
 	unsigned char bytes[AEAD_KEY_SIZE];
+	struct master *m;
 
-	TRY(unwrap(from, environment, wrapped, bytes, err));
+	TRY(unwrap(k, environment, wrapped, bytes, &m, err));
 	wrap(to, environment, bytes, ret_wrapped);
 	OPENSSL_cleanse(bytes, sizeof(bytes));
+	return 0;
+}
+
+int keyring_follow(struct keyring *k, int64_t environment, struct sv wrapped, struct err *err)
+{
+	unsigned char bytes[AEAD_KEY_SIZE];
+	struct master *m;
+
+	TRY(unwrap(k, environment, wrapped, bytes, &m, err));
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	atomic_store(&k->wraps, m);
 	return 0;
 }
 
@@ -130,8 +153,43 @@ struct keyring *keyring_new(const struct master_key *m)
 {
 	struct keyring *k = NEW(struct keyring);
 
-	k->master = *m;
+	keyring_add_master(k, m);
+	atomic_store(&k->wraps, atomic_load(&k->masters));
 	return k;
+}
+
+void keyring_add_master(struct keyring *k, const struct master_key *m)
+{
+	struct master *head = atomic_load(&k->masters);
+
+	for (struct master *have = head; have; have = have->next)
+		if (memcmp(have->key.key.bytes, m->key.bytes, AEAD_KEY_SIZE) == 0)
+			return;
+	struct master *more = NEW(struct master);
+	aead_key_init(&more->key.key, 0, m->key.bytes);
+	more->next = head;
+	while (!atomic_compare_exchange_weak(&k->masters, &more->next, more))
+		;
+}
+
+void keyring_on_unknown(struct keyring *k, void (*fn)(void *ctx, struct keyring *k), void *ctx)
+{
+	k->on_unknown = fn;
+	k->unknown_ctx = ctx;
+}
+
+void keyring_fingerprint(const struct keyring *k, char ret[KEY_FINGERPRINT_SIZE])
+{
+	master_key_fingerprint(&atomic_load(&k->wraps)->key, ret);
+}
+
+static void masters_free(struct master *m)
+{
+	for (struct master *next; m; m = next) {
+		next = m->next;
+		master_key_done(&m->key);
+		mem_free(m);
+	}
 }
 
 void keyring_free(struct keyring *k)
@@ -145,7 +203,7 @@ void keyring_free(struct keyring *k)
 			mem_free(e);
 		}
 	}
-	master_key_done(&k->master);
+	masters_free(atomic_load(&k->masters));
 	mem_free(k);
 }
 
@@ -155,7 +213,7 @@ void keyring_make(
 	unsigned char bytes[AEAD_KEY_SIZE];
 
 	random_bytes(bytes, sizeof(bytes));
-	wrap(&k->master, environment, bytes, ret_wrapped);
+	wrap(&atomic_load(&k->wraps)->key, environment, bytes, ret_wrapped);
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 }
 
@@ -169,12 +227,13 @@ int keyring_add(
 {
 	unsigned char bytes[AEAD_KEY_SIZE];
 	struct entry *_Atomic *head = &k->buckets[bucket(environment)];
+	struct master *master;
 
 	if (id <= 0 || id > UINT32_MAX)
 		return err_set(err, ERR_LIMIT, "data key id %lld is out of range", (long long)id);
 	if (keyring_find(k, environment, (uint32_t)id))
 		return 0;
-	TRY(unwrap(&k->master, environment, wrapped, bytes, err));
+	TRY(unwrap(k, environment, wrapped, bytes, &master, err));
 	struct entry *e = NEW(struct entry);
 	aead_key_init(&e->key, (uint32_t)id, bytes);
 	OPENSSL_cleanse(bytes, sizeof(bytes));

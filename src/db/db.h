@@ -21,7 +21,7 @@ struct db_config {
 	const char *path; /* SQLite file, created when absent */
 	const char *url; /* postgres://..., wins over path */
 	unsigned readers; /* reader threads; 0 = default */
-	bool shared; /* beside the server that owns the file: read jobs only, no migration */
+	bool shared; /* beside the server that owns the file: short write jobs, no migration */
 };
 
 /*

@@ -9,6 +9,7 @@
 
 struct dbc;
 struct keyring;
+struct master_key;
 
 int sealed_make(struct dbc *c, struct keyring *keys, int64_t env, struct sv text, struct arena *a,
 	struct sv *ret, struct err *err);
@@ -16,8 +17,18 @@ int sealed_make(struct dbc *c, struct keyring *keys, int64_t env, struct sv text
 int sealed_open(struct dbc *c, struct keyring *keys, int64_t env, struct sv sealed, struct arena *a,
 	struct sv *ret, struct err *err);
 
-/* At start: every data key into the ring. ERR_INVALID: the master key is another one. */
-int sealed_load_keys(struct dbc *c, struct keyring *keys, struct err *err);
+/*
+ * Every data key into the ring, and the master key that is in force: the one which wraps the newest
+ * of them. ERR_INVALID: the ring has another master key. At start, and now and then.
+ */
+int sealed_check_master(struct dbc *c, struct keyring *keys, struct err *err);
 
 /* A first or newer data key for the environment; the newest seals. */
 int sealed_make_key(struct dbc *c, struct keyring *keys, int64_t env, struct err *err);
+
+/* A newer data key for every environment. */
+int sealed_renew_keys(struct dbc *c, struct keyring *keys, int64_t *ret_count, struct err *err);
+
+/* Wraps all data keys for another master key. */
+int sealed_rotate(struct dbc *c, struct keyring *keys, const struct master_key *to,
+	int64_t *ret_count, struct err *err);

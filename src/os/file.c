@@ -64,6 +64,27 @@ static int write_all(int fd, struct sv bytes)
 	return fsync(fd);
 }
 
+/* A name lasts once its folder is on the disk. */
+static int sync_folder_of(const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	own_mem char *folder = !slash	       ? mem_strdup(".")
+			       : slash == path ? mem_strdup("/")
+					       : mem_svdup(sv_make(path, (size_t)(slash - path)));
+
+	own_in(fd_done) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return err_errno(err, errno, "cannot write the folder %s", folder);
+	return 0;
+}
+
+int file_rename(const char *from, const char *to, struct err *err)
+{
+	if (rename(from, to) < 0)
+		return err_errno(err, errno, "cannot rename %s to %s", from, to);
+	return sync_folder_of(to, err);
+}
+
 static int replace_file(const char *path, struct sv bytes, mode_t mode, struct err *err)
 {
 	char temp[4096];
@@ -71,9 +92,9 @@ static int replace_file(const char *path, struct sv bytes, mode_t mode, struct e
 	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", path) >= sizeof(temp))
 		return err_set(err, ERR_INVALID, "path too long: %.100s", path);
 	own_in(fd_done) int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-	if (fd < 0 || write_all(fd, bytes) < 0 || rename(temp, path) < 0)
+	if (fd < 0 || write_all(fd, bytes) < 0)
 		return err_errno(err, errno, "cannot write %s", path);
-	return 0;
+	return file_rename(temp, path, err);
 }
 
 int file_write(const char *path, struct sv bytes, struct err *err)

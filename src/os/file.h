@@ -10,9 +10,12 @@
 /* Appends the whole file to out. ERR_NOT_FOUND, ERR_LIMIT past out's maximum, else ERR_IO. */
 int file_read(const char *path, struct buf *out, struct err *err);
 
-/* Writes a new file and renames it over path; private: of mode 0600. */
+/* Writes a new file and renames it over path; private: of mode 0600. Lasts when it returns. */
 int file_write(const char *path, struct sv bytes, struct err *err);
 int file_write_private(const char *path, struct sv bytes, struct err *err);
+
+/* Renames over what is there, within a folder. Lasts when it returns. */
+int file_rename(const char *from, const char *to, struct err *err);
 
 /* Creates the folder (mode 0700) and its parents unless they are there. */
 int dir_ensure(const char *path, struct err *err);

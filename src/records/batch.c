@@ -1,7 +1,8 @@
 #include "records/batch.h"
 
 #include "base/clock.h"
-#include "crypto/keyring.h"
+#include "crypto/aead.h"
+#include "db/keys.h"
 #include "records/decide.h"
 
 #define XXH_INLINE_ALL
@@ -182,15 +183,13 @@ static void seal_item(struct records_batch *b, const struct aead_key *key, struc
 	item->sealed = sv_make((const char *)out, len);
 }
 
-static int seal_all(struct records_batch *b, struct err *err)
+static int seal_all(struct dbc *c, struct records_batch *b, struct err *err)
 {
-	const struct aead_key *key = keyring_current(b->in.of.keys, b->in.of.environment);
+	const struct aead_key *key;
 	own_in(buf_done) struct buf tidy = { 0 };
 	struct record_ad ad;
 
-	if (!key)
-		return err_set(err, ERR_NOT_FOUND, "environment %lld has no data key",
-			(long long)b->in.of.environment);
+	TRY(keys_current(c, b->in.of.keys, b->in.of.environment, &key, err));
 	TRY(record_ad_init(&ad, &b->in.of, err));
 	buf_init(&tidy, 2 * (size_t)JC_BATCH_BYTES_MAX);
 	/* One piece for all: a chunk for each record costs more than sealing it. */
@@ -208,7 +207,7 @@ int batch_decide(struct dbc *c, struct records_batch *b, const struct dataset *d
 		TRY(merge_stored(c, b, d, err));
 	for (size_t i = 0; i < b->count; i++)
 		decide(&b->in, &b->items[i]);
-	TRY(seal_all(b, err));
+	TRY(seal_all(c, b, err));
 	b->version = d ? d->version : -1;
 	return 0;
 }

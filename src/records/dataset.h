@@ -13,7 +13,7 @@
 
 /* Which dataset is meant, and what opens its payloads. Borrowed. */
 struct records_of {
-	const struct keyring *keys;
+	struct keyring *keys;
 	int64_t environment, connection; /* internal ids */
 	struct sv model; /* full name */
 };

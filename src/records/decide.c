@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/sv.h"
-#include "crypto/keyring.h"
+#include "db/keys.h"
 #include "records/merge.h"
 
 /* The years 0000 to 9999, which print as timestamps. */
@@ -79,14 +79,15 @@ static void merging_done(struct merging *m)
 }
 
 /* What is stored as plain text in m->stored; "{}" where it was pruned. */
-static int open_stored(struct merging *m, struct sv sealed, struct sv id, struct err *err)
+static int open_stored(struct merging *m, struct rows *r, struct sv id, struct err *err)
 {
+	struct sv sealed = row_sv(r, 5);
 	const struct records_of *of = &m->b->in.of;
 
 	buf_clear(&m->stored);
 	if (sealed.ptr)
-		return keyring_open(
-			of->keys, of->environment, record_ad(&m->ad, id), sealed, &m->stored, err);
+		return keys_open(r->c, of->keys, of->environment, record_ad(&m->ad, id), sealed,
+			&m->stored, err);
 	buf_str(&m->stored, "{}");
 	return 0;
 }
@@ -97,7 +98,7 @@ static int merge_row(void *ctx, size_t key, struct rows *r, struct err *err)
 	struct record_item *item = m->items[key];
 	struct jc_record rec;
 
-	TRY(open_stored(m, row_sv(r, 5), item->id, err));
+	TRY(open_stored(m, r, item->id, err));
 	buf_clear(&m->merged);
 	TRY(merge_objects(buf_sv(&m->stored), item->payload, &m->merged, err));
 	TRY(jc_one(buf_sv(&m->merged), m->b->in.limits, m->scratch, &m->b->arena, &rec, err));

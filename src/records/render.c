@@ -1,6 +1,6 @@
 #include "records/render.h"
 
-#include "crypto/keyring.h"
+#include "db/keys.h"
 #include "records/json_canon.h"
 
 enum { COL_STAMP, COL_ID, COL_CREATED, COL_DELETED, COL_PRUNED, COL_SEALED };
@@ -66,8 +66,8 @@ int render_row(struct render *r, struct rows *row, struct buf *out, struct err *
 
 	buf_clear(&r->payload);
 	if (sealed.ptr)
-		TRY(keyring_open(r->of->keys, r->of->environment, record_ad(&r->ad, id), sealed,
-			&r->payload, err));
+		TRY(keys_open(row->c, r->of->keys, r->of->environment, record_ad(&r->ad, id),
+			sealed, &r->payload, err));
 	else
 		buf_str(&r->payload, "{}");
 	put_metadata(r, row, id);
