@@ -321,6 +321,39 @@ static void test_counts(void **state)
 	assert_true(a.list[1].updated_ms > 0);
 }
 
+/* Bytes stored of the only dataset. */
+static int64_t size(struct store *s)
+{
+	struct counts_arg a = { .arena = &s->arena };
+	struct err err;
+
+	assert_int_equal(db_run(s->db, DB_READ, counts_job, &a, &err), 0);
+	assert_int_equal(a.count, 1);
+	return a.list[0].size;
+}
+
+static void test_size_follows(void **state)
+{
+	struct store *s = *state;
+
+	expect_save(s, 1, "[{\"id\":\"1\",\"a\":1},{\"id\":\"2\"},{\"id\":\"3\"}]", 3, 0, 0);
+	int64_t first = size(s);
+	expect_save(s, 1, "[{\"id\":\"1\",\"a\":1},{\"id\":\"2\",\"more\":\"text\"}]", 0, 1, 1);
+	int64_t saved = size(s);
+	assert_int_equal(saved, first + (int64_t)strlen(",\"more\":\"text\""));
+	expect_update(s, 1, "[{\"id\":\"1\",\"b\":2}]", 1, 0, 0);
+	int64_t updated = size(s);
+	assert_int_equal(updated, saved + (int64_t)strlen(",\"b\":2"));
+	expect_delete(s, 1, "[{\"id\":\"3\"},{\"id\":\"2\"}]", 2, 0);
+	assert_int_equal(size(s), updated); /* their payloads are kept */
+	prune(s, field(s, "1", "_nango_metadata.cursor"), 10);
+	assert_int_equal(size(s), 2 * (33 + 10) + (int64_t)strlen(",\"more\":\"text\""));
+	prune(s, edge(s, true), 10);
+	assert_int_equal(size(s), 0);
+	expect_save(s, 1, "[{\"id\":\"1\",\"a\":1,\"b\":2}]", 0, 0, 1); /* restored */
+	assert_int_equal(size(s), 33 + (int64_t)strlen("{\"id\":\"1\",\"a\":1,\"b\":2}"));
+}
+
 int read_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +372,7 @@ int read_tests(void)
 		STORE_TEST(test_wrong_key),
 		STORE_TEST(test_variants_are_apart),
 		STORE_TEST(test_counts),
+		STORE_TEST(test_size_follows),
 	};
 	return cmocka_run_group_tests_name("read", tests, NULL, NULL);
 }

@@ -35,8 +35,8 @@ const FUNCTIONS = {
         await nango.log('deleted ' + JSON.stringify(deletedKeys.sort()));`,
         { model: 'Win', autoStart: false }
     ),
-    'fake/syncs/legacy': sync(`const { ids, fail } = await nango.getMetadata();
-        await nango.batchSave(ids.map((id) => ({ id })), 'Legacy');
+    'fake/syncs/legacy': sync(`const { ids, v, fail } = await nango.getMetadata();
+        await nango.batchSave(ids.map((id) => ({ id, v })), 'Legacy');
         if (fail) throw new Error('not all of them');`, { model: 'Legacy', autoStart: false, more: 'trackDeletes: true,' }),
     'fake/syncs/waits': sync(`const { data } = await nango.get({ endpoint: '/wait' }); await nango.batchSave([{ id: 'late', data }], 'Late');`, { model: 'Late', autoStart: false }),
     'fake/syncs/variants': sync(`await nango.batchSave([{ id: nango.variant }], 'Var'); await nango.saveCheckpoint({ of: nango.variant });`, { model: 'Var', autoStart: false }),
@@ -185,8 +185,26 @@ test('the older way to find deletions counts only runs that succeed', async () =
     await setMetadata('legacy', { ids: ['2'], fail: true });
     assert.equal((await next('legacy', 'legacy')).success, false);
     assert.equal((await server.statusOf('legacy', 'legacy')).recordCount.Legacy, 2);
-    await setMetadata('legacy', { ids: ['2', '3'] });
-    assert.deepEqual((await next('legacy', 'legacy')).responseResults, { added: 1, deleted: 1, updated: 0 });
+    await setMetadata('legacy', { ids: ['2', '3'], v: 2 });
+    assert.deepEqual((await next('legacy', 'legacy')).responseResults, { added: 1, deleted: 1, updated: 1 });
+    await setMetadata('legacy', { ids: ['1', '2', '3'], v: 2 });
+    assert.deepEqual((await next('legacy', 'legacy')).responseResults, { added: 1, deleted: 0, updated: 0 }, 'what comes back is added');
+});
+
+test('deletions of a variant are its own, and are counted', async () => {
+    await connect('vardel', { ids: ['1', '2'] });
+    const variant = async (sync: string) => server.ok('POST', `/sync/${sync}/variant/v1`, { provider_config_key: 'fake', connection_id: 'vardel' });
+    const run = (sync: string) => app.after(() => server.ok('POST', '/sync/trigger', { syncs: [{ name: sync, variant: 'v1' }], provider_config_key: 'fake', connection_id: 'vardel' }), sync, (body) => body.connectionId === 'vardel' && body.syncVariant === 'v1');
+    for (const sync of ['legacy', 'window']) {
+        await setMetadata('vardel', { ids: ['1', '2'] });
+        await variant(sync);
+        assert.equal((await next(sync, 'vardel')).responseResults.added, 2);
+        assert.equal((await run(sync)).responseResults.added, 2);
+        await setMetadata('vardel', { ids: ['2'] });
+        const hook = await run(sync);
+        assert.deepEqual([hook.model, hook.responseResults], [sync === 'legacy' ? 'Legacy' : 'Win', { added: 0, deleted: 1, updated: 0 }]);
+        assert.ok((await server.records('vardel', hook.model)).every((each) => each._nango_metadata.last_action === 'ADDED'), 'those of the base are left alone');
+    }
 });
 
 test('ending a window that was never opened throws', async () => {
