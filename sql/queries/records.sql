@@ -1,13 +1,13 @@
 -- Datasets.
 
 -- name: dataset_find
-SELECT id, last_stamp, version, next_row, recent, live, total, size, pruned_to
+SELECT id, last_stamp, version, next_row, indexed, live, total, size, pruned_to
 FROM datasets WHERE connection_id = $1 AND model = $2;
 
 -- The lock of the dataset: it is taken before anything of the dataset is read for a write.
 -- name: dataset_lock
 UPDATE datasets SET updated_ms = COALESCE($3, updated_ms) WHERE connection_id = $1 AND model = $2
-RETURNING id, last_stamp, version, next_row, recent, live, total, size, pruned_to;
+RETURNING id, last_stamp, version, next_row, indexed, live, total, size, pruned_to;
 
 -- Versions start at the time, so that a dataset made anew never repeats those of its predecessor.
 -- name: dataset_create
@@ -16,7 +16,7 @@ SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, CAST($3 AS BIGINT) * 1000 FROM data
 ON CONFLICT DO NOTHING;
 
 -- name: dataset_store
-UPDATE datasets SET last_stamp = $3, version = $4, next_row = $5, recent = $6, live = $7, total = $8,
+UPDATE datasets SET last_stamp = $3, version = $4, next_row = $5, indexed = $6, live = $7, total = $8,
 	size = $9, pruned_to = $10
 WHERE connection_id = $1 AND id = $2;
 
@@ -46,36 +46,50 @@ RETURNING connection_id, model;
 -- name: record_find (sqlite)
 SELECT k.hash, k.stamp, k.row_no, k.flags, k.size, k.writer, k.external_id
 FROM record_ids i CROSS JOIN record_keys k
-WHERE i.connection_id = $1 AND i.dataset_id = $2 AND i.part = $3 AND i.id_hash = $4
+WHERE i.connection_id = $1 AND i.dataset_id = $2 AND i.id_hash = $3
 	AND k.connection_id = i.connection_id AND k.dataset_id = i.dataset_id
 	AND k.row_no = i.row_no;
 -- name: record_find (postgres)
 SELECT k.hash, k.stamp, k.row_no, k.flags, k.size, k.writer, k.external_id, w.ord - 1
-FROM unnest($4::bigint[]) WITH ORDINALITY AS w (id_hash, ord)
-JOIN record_ids i ON i.connection_id = $1 AND i.dataset_id = $2 AND i.part = $3
-	AND i.id_hash = w.id_hash
-JOIN record_keys k ON k.connection_id = $1 AND k.dataset_id = $2 AND k.row_no = i.row_no;
+FROM unnest($3::bigint[]) WITH ORDINALITY AS w (id_hash, ord)
+CROSS JOIN LATERAL (SELECT row_no FROM record_ids
+	WHERE connection_id = $1 AND dataset_id = $2 AND id_hash = w.id_hash OFFSET 0) AS i
+CROSS JOIN LATERAL (SELECT * FROM record_keys
+	WHERE connection_id = $1 AND dataset_id = $2 AND row_no = i.row_no OFFSET 0) AS k;
 
 -- name: record_id_insert
-INSERT INTO record_ids (connection_id, dataset_id, part, id_hash, row_no)
-VALUES ($1, $2, 1, $3, $4);
-
--- name: record_id_merge
-INSERT INTO record_ids (connection_id, dataset_id, part, id_hash, row_no)
-SELECT connection_id, dataset_id, 0, id_hash, row_no FROM record_ids
-WHERE connection_id = $1 AND dataset_id = $2 AND part = 1 ORDER BY id_hash, row_no;
-
--- name: record_id_merged
-DELETE FROM record_ids WHERE connection_id = $1 AND dataset_id = $2 AND part = 1;
+INSERT INTO record_ids (connection_id, dataset_id, id_hash, row_no) VALUES ($1, $2, $3, $4);
 
 -- name: record_id_remove
 DELETE FROM record_ids
-WHERE connection_id = $1 AND dataset_id = $2 AND part = $3 AND id_hash = $4 AND row_no = $5;
+WHERE connection_id = $1 AND dataset_id = $2 AND id_hash = $3 AND row_no = $4;
 
 -- name: record_id_clear
 DELETE FROM record_ids WHERE connection_id = $1 AND dataset_id = $2;
 
+-- name: record_recent_list
+SELECT chunk, hashes FROM record_recent WHERE connection_id = $1 AND dataset_id = $2;
+
+-- name: record_recent_chunk
+SELECT hashes FROM record_recent WHERE connection_id = $1 AND dataset_id = $2 AND chunk = $3;
+
+-- name: record_recent_store
+INSERT INTO record_recent (connection_id, dataset_id, chunk, hashes) VALUES ($1, $2, $3, $4)
+ON CONFLICT (connection_id, dataset_id, chunk) DO UPDATE SET hashes = excluded.hashes;
+
+-- name: record_recent_clear
+DELETE FROM record_recent WHERE connection_id = $1 AND dataset_id = $2;
+
 -- Keys.
+
+-- name: record_key_find (sqlite)
+SELECT hash, stamp, row_no, flags, size, writer, external_id FROM record_keys
+WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
+-- name: record_key_find (postgres)
+SELECT k.hash, k.stamp, k.row_no, k.flags, k.size, k.writer, k.external_id, w.ord - 1
+FROM unnest($3::bigint[]) WITH ORDINALITY AS w (row_no, ord)
+CROSS JOIN LATERAL (SELECT * FROM record_keys
+	WHERE connection_id = $1 AND dataset_id = $2 AND row_no = w.row_no OFFSET 0) AS k;
 
 -- name: record_key_insert
 INSERT INTO record_keys

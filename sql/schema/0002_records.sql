@@ -5,8 +5,9 @@
 -- by it.
 --
 -- record_keys and record_feed grow at their ends, and what a sync brings in the same order again
--- changes them in that order. Only record_ids is hit at random, and only by new ids. One table keyed
--- by the id cost three times the bytes written, as every batch rewrote most of its pages.
+-- changes them in that order. Only record_ids is hit at random, and only by new ids, which therefore
+-- gather in record_recent first. One table keyed by the id cost three times the bytes written, as
+-- every batch rewrote most of its pages.
 
 CREATE TABLE datasets (
 	connection_id BIGINT NOT NULL,
@@ -15,7 +16,7 @@ CREATE TABLE datasets (
 	last_stamp BIGINT NOT NULL DEFAULT 0,	-- highest ever given out; survives emptying
 	version BIGINT NOT NULL DEFAULT 0,	-- raised by every write to record_keys
 	next_row BIGINT NOT NULL DEFAULT 0,	-- next record_keys.row_no
-	recent BIGINT NOT NULL DEFAULT 0,	-- rows in part 1 of record_ids
+	indexed BIGINT NOT NULL DEFAULT 0,	-- ids of rows from here on are in record_recent
 	live BIGINT NOT NULL DEFAULT 0,		-- rows that are not deleted
 	total BIGINT NOT NULL DEFAULT 0,	-- rows
 	size BIGINT NOT NULL DEFAULT 0,		-- bytes of their sealed payloads
@@ -40,15 +41,21 @@ CREATE TABLE record_keys (
 	PRIMARY KEY (connection_id, dataset_id, row_no)
 ) WITHOUT ROWID;
 
--- New ids go to part 1, which stays small enough to be rewritten at little cost, and from there, many
--- at a time and in order, to part 0.
 CREATE TABLE record_ids (
 	connection_id BIGINT NOT NULL,
 	dataset_id BIGINT NOT NULL,
-	part BIGINT NOT NULL,
 	id_hash BIGINT NOT NULL,		-- 47 bits of the id; two ids may share it
 	row_no BIGINT NOT NULL,
-	PRIMARY KEY (connection_id, dataset_id, part, id_hash, row_no)
+	PRIMARY KEY (connection_id, dataset_id, id_hash, row_no)
+) WITHOUT ROWID;
+
+-- The ids of the newest rows, until they move, many at a time and in order, to record_ids.
+CREATE TABLE record_recent (
+	connection_id BIGINT NOT NULL,
+	dataset_id BIGINT NOT NULL,
+	chunk BIGINT NOT NULL,			-- row_no / 1024
+	hashes BLOB NOT NULL,			-- id_hash of each row, 8 bytes; 0 = no row
+	PRIMARY KEY (connection_id, dataset_id, chunk)
 ) WITHOUT ROWID;
 
 CREATE TABLE record_feed (

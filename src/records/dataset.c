@@ -15,7 +15,7 @@ static void read_row(struct rows *r, const struct records_of *of, struct dataset
 		.last_stamp = row_i64(r, 1),
 		.version = row_i64(r, 2),
 		.next_row = row_i64(r, 3),
-		.recent = row_i64(r, 4),
+		.indexed = row_i64(r, 4),
 		.live = row_i64(r, 5),
 		.total = row_i64(r, 6),
 		.size = row_i64(r, 7),
@@ -80,7 +80,7 @@ int dataset_store(struct dbc *c, struct dataset *d, struct err *err)
 	d->version++;
 	return db_exec(c, Q_DATASET_STORE,
 		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(d->last_stamp),
-			arg_i64(d->version), arg_i64(d->next_row), arg_i64(d->recent),
+			arg_i64(d->version), arg_i64(d->next_row), arg_i64(d->indexed),
 			arg_i64(d->live), arg_i64(d->total), arg_i64(d->size),
 			arg_i64(d->pruned_to)),
 		NULL, err);

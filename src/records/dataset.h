@@ -23,7 +23,7 @@ enum { ROW_DELETED = 1, ROW_PRUNED = 2 };
 
 struct dataset {
 	int64_t connection, id;
-	int64_t last_stamp, version, next_row, recent;
+	int64_t last_stamp, version, next_row, indexed;
 	int64_t live, total, size, pruned_to;
 	int64_t now_us; /* when it was locked */
 	bool changed;

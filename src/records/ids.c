@@ -1,19 +1,24 @@
 #include "records/ids.h"
 
 #include "base/mem.h"
+#include "records/recent.h"
 #include "records/rows_args.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* More of them make each batch rewrite more pages, fewer make the moves dearer: measured. */
-#define RECENT_MAX 16000
-
-enum { PART_MAIN, PART_RECENT };
+/*
+ * When the recent ids move to record_ids. They are spread all over it, so that each move writes up
+ * to a page per row: the larger the dataset, the more of them should go at once. But all recent
+ * ones are read to find one, and a move holds up the other writers.
+ */
+enum { RECENT_MIN = 16000, RECENT_MAX = 65000, RECENT_SHARE = 32, MOVE_ROWS = 1000 };
 
 int64_t record_id_hash(struct sv text)
 {
-	return (int64_t)(XXH3_64bits(text.ptr, text.len) >> 17);
+	int64_t hash = (int64_t)(XXH3_64bits(text.ptr, text.len) >> 17);
+
+	return hash ? hash : 1;
 }
 
 /* Finding. */
@@ -46,51 +51,99 @@ static int found_row(void *ctx, size_t key, struct rows *r, struct err *err)
 	return 0;
 }
 
-static int search_part(struct dbc *c, const struct dataset *d, struct search *s, size_t count,
-	struct arg *keys, int part, struct err *err)
+/* The ids not found yet, by index. */
+static size_t search_left(struct search *s, size_t count)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		if (s->found[i])
-			continue;
-		s->index[n] = i;
-		keys[n++] = arg_i64(s->ids[i].hash);
+	for (size_t i = 0; i < count; i++)
+		if (!s->found[i])
+			s->index[n++] = i;
+	return n;
+}
+
+static int search_main(
+	struct dbc *c, const struct dataset *d, struct search *s, size_t count, struct err *err)
+{
+	size_t n = search_left(s, count);
+	struct arg *keys = arena_alloc(db_arena(c), (n + 1) * sizeof(*keys));
+
+	for (size_t i = 0; i < n; i++)
+		keys[i] = arg_i64(s->ids[s->index[i]].hash);
+	return db_query_each(c, Q_RECORD_FIND, ARGS(arg_i64(d->connection), arg_i64(d->id)), keys,
+		n, found_row, s, err);
+}
+
+static int search_recent(
+	struct dbc *c, const struct dataset *d, struct search *s, size_t count, struct err *err)
+{
+	own_in(recent_rows_done) struct recent_rows hits = { 0 };
+	size_t n = search_left(s, count);
+
+	if (n == 0)
+		return 0;
+	TRY(recent_find(c, d, s->ids, s->index, n, &hits, err));
+	struct arg *keys = arena_alloc(db_arena(c), (hits.count + 1) * sizeof(*keys));
+	s->index = arena_alloc(db_arena(c), (hits.count + 1) * sizeof(*s->index));
+	for (size_t i = 0; i < hits.count; i++) {
+		keys[i] = arg_i64(hits.list[i].row_no);
+		s->index[i] = hits.list[i].index;
 	}
-	return db_query_each(c, Q_RECORD_FIND,
-		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(part)), keys, n, found_row, s,
-		err);
+	return db_query_each(c, Q_RECORD_KEY_FIND, ARGS(arg_i64(d->connection), arg_i64(d->id)),
+		keys, hits.count, found_row, s, err);
 }
 
 int ids_find(struct dbc *c, const struct dataset *d, const struct record_id *ids, size_t count,
 	struct record_row *rows, bool *found, struct err *err)
 {
 	struct search s = { .ids = ids, .rows = rows, .found = found };
-	struct arg *keys = arena_alloc(db_arena(c), (count + 1) * sizeof(*keys));
 
 	s.index = arena_alloc(db_arena(c), (count + 1) * sizeof(*s.index));
 	memset(found, 0, count * sizeof(*found));
-	if (d->total > d->recent)
-		TRY(search_part(c, d, &s, count, keys, PART_MAIN, err));
-	if (d->recent)
-		TRY(search_part(c, d, &s, count, keys, PART_RECENT, err));
-	return 0;
+	if (d->indexed)
+		TRY(search_main(c, d, &s, count, err));
+	return d->next_row > d->indexed ? search_recent(c, d, &s, count, err) : 0;
 }
 
 /* Adding. */
 
-static int move_recent(struct dbc *c, struct dataset *d, struct err *err)
+static int64_t recent_most(const struct dataset *d)
 {
-	struct arg of[2] = { arg_i64(d->connection), arg_i64(d->id) };
+	int64_t share = d->total / RECENT_SHARE;
 
-	TRY(db_exec(c, Q_RECORD_ID_MERGE, of, 2, NULL, err));
-	TRY(db_exec(c, Q_RECORD_ID_MERGED, of, 2, NULL, err));
-	d->recent = 0;
-	return 0;
+	return share < RECENT_MIN ? RECENT_MIN : share > RECENT_MAX ? RECENT_MAX : share;
 }
 
-int ids_add(struct dbc *c, struct dataset *d, const struct record_id *ids, const int64_t *row_nos,
+static int move_recent(struct dbc *c, struct dataset *d, struct err *err)
+{
+	own_in(recent_rows_done) struct recent_rows all = { 0 };
+	struct rows_args args = rows_args(c, 4, MOVE_ROWS);
+
+	TRY(recent_all(c, d, &all, err));
+	for (size_t i = 0; i < all.count; i++) {
+		struct arg *row = rows_args_add(&args, d);
+		row[2] = arg_i64(all.list[i].hash);
+		row[3] = arg_i64(all.list[i].row_no);
+		if (args.rows < MOVE_ROWS && i + 1 < all.count)
+			continue;
+		TRY(rows_args_run(c, Q_RECORD_ID_INSERT, &args, err));
+		args.rows = 0;
+	}
+	d->indexed = d->next_row;
+	return recent_clear(c, d, err);
+}
+
+int ids_add(struct dbc *c, struct dataset *d, const struct record_id *ids, int64_t first_row,
 	size_t count, struct err *err)
+{
+	TRY(recent_add(c, d, ids, first_row, count, err));
+	return d->next_row - d->indexed >= recent_most(d) ? move_recent(c, d, err) : 0;
+}
+
+/* Removing. */
+
+static int remove_main(struct dbc *c, const struct dataset *d, const struct record_id *ids,
+	const int64_t *row_nos, size_t count, struct err *err)
 {
 	struct rows_args args = rows_args(c, 4, count);
 
@@ -99,45 +152,27 @@ int ids_add(struct dbc *c, struct dataset *d, const struct record_id *ids, const
 		row[2] = arg_i64(ids[i].hash);
 		row[3] = arg_i64(row_nos[i]);
 	}
-	TRY(rows_args_run(c, Q_RECORD_ID_INSERT, &args, err));
-	d->recent += (int64_t)count;
-	return d->recent >= RECENT_MAX ? move_recent(c, d, err) : 0;
+	return rows_args_run(c, Q_RECORD_ID_REMOVE, &args, err);
 }
 
-/* Removing. */
-
-static int remove_from(struct dbc *c, const struct dataset *d, const struct record_id *ids,
-	const int64_t *row_nos, size_t count, int part, int64_t *ret_removed, struct err *err)
-{
-	struct rows_args args = rows_args(c, 5, count);
-
-	*ret_removed = 0;
-	for (size_t i = 0; i < count; i++) {
-		struct arg *row = rows_args_add(&args, d);
-		row[2] = arg_i64(part);
-		row[3] = arg_i64(ids[i].hash);
-		row[4] = arg_i64(row_nos[i]);
-	}
-	/* Each is in one of the parts, so that not every row removes one. */
-	return db_exec_many(c, Q_RECORD_ID_REMOVE, args.list, 5, count, ret_removed, err);
-}
-
-int ids_remove(struct dbc *c, struct dataset *d, const struct record_id *ids,
+int ids_remove(struct dbc *c, const struct dataset *d, const struct record_id *ids,
 	const int64_t *row_nos, size_t count, struct err *err)
 {
-	int64_t main_rows, recent_rows;
-
-	TRY(remove_from(c, d, ids, row_nos, count, PART_MAIN, &main_rows, err));
-	TRY(remove_from(c, d, ids, row_nos, count, PART_RECENT, &recent_rows, err));
-	d->recent -= recent_rows;
-	if (main_rows + recent_rows != (int64_t)count)
-		return err_set(err, ERR_INTERNAL, "the record tables disagree");
+	/* Runs of rows that are in the same place: mostly one. */
+	for (size_t from = 0, to; from < count; from = to) {
+		bool recent = row_nos[from] >= d->indexed;
+		for (to = from + 1; to < count && (row_nos[to] >= d->indexed) == recent;)
+			to++;
+		TRY((recent ? recent_remove : remove_main)(
+			c, d, ids + from, row_nos + from, to - from, err));
+	}
 	return 0;
 }
 
 int ids_clear(struct dbc *c, struct dataset *d, struct err *err)
 {
-	d->recent = 0;
+	d->indexed = 0;
+	TRY(recent_clear(c, d, err));
 	return db_exec(
 		c, Q_RECORD_ID_CLEAR, ARGS(arg_i64(d->connection), arg_i64(d->id)), NULL, err);
 }

@@ -1,7 +1,7 @@
 /*
- * Which row an id has. Ids are found by a hash, in two parts: the recent ones, few enough that
- * adding to them rewrites little, and the rest, to which they are moved many at a time. Inside a
- * job, for writing with the dataset locked.
+ * Which row an id has. Ids are found by a hash, in one of two places: the newest rows in lists that
+ * cost little to add to (recent.h), the others in the index record_ids, to which they move many at
+ * a time. Inside a job, for writing with the dataset locked.
  */
 #pragma once
 
@@ -12,7 +12,7 @@ struct record_id {
 	int64_t hash;
 };
 
-/* Six bytes as SQLite stores it. */
+/* Six bytes as SQLite stores it; never 0. */
 int64_t record_id_hash(struct sv text);
 
 /* A row of record_keys. */
@@ -25,11 +25,11 @@ struct record_row {
 int ids_find(struct dbc *c, const struct dataset *d, const struct record_id *ids, size_t count,
 	struct record_row *rows, bool *found, struct err *err) MUST_CHECK;
 
-/* New rows. The rows themselves are the caller's. */
-int ids_add(struct dbc *c, struct dataset *d, const struct record_id *ids, const int64_t *row_nos,
+/* New rows, numbered from first_row on up to d->next_row. The rows themselves are the caller's. */
+int ids_add(struct dbc *c, struct dataset *d, const struct record_id *ids, int64_t first_row,
 	size_t count, struct err *err) MUST_CHECK;
 
 /* Rows that go. */
-int ids_remove(struct dbc *c, struct dataset *d, const struct record_id *ids,
+int ids_remove(struct dbc *c, const struct dataset *d, const struct record_id *ids,
 	const int64_t *row_nos, size_t count, struct err *err) MUST_CHECK;
 int ids_clear(struct dbc *c, struct dataset *d, struct err *err) MUST_CHECK;

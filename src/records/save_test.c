@@ -154,7 +154,7 @@ static void test_large_batch_is_one(void **state)
 	expect_dataset(s, 3000, 3000);
 }
 
-/* Ids of both parts of record_ids are found, and go when their rows go. */
+/* Ids are found, and go when their rows go, in record_ids and in record_recent. */
 static void test_recent_and_older_ids(void **state)
 {
 	struct store *s = *state;
@@ -165,7 +165,11 @@ static void test_recent_and_older_ids(void **state)
 	expect_save(s, 2, many(s, 0, 18500, 2), 0, 18500, 0);
 	assert_string_equal(payload(s, "3"), "{\"id\":\"3\",\"v\":2}");
 	assert_string_equal(payload(s, "18499"), "{\"id\":\"18499\",\"v\":2}");
-	while (empty(s, 7000).more)
+	assert_int_equal(empty(s, 14000).count, 14000);
+	assert_int_equal(empty(s, 4000).count, 4000); /* some of both */
+	expect_save(s, 3, many(s, 17990, 18500, 2), 10, 0, 500);
+	expect_dataset(s, 510, 510);
+	while (empty(s, 300).more)
 		;
 	expect_save(s, 3, many(s, 0, 1000, 2), 1000, 0, 0);
 	expect_save(s, 3, many(s, 17500, 18500, 2), 1000, 0, 0);

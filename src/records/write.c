@@ -38,17 +38,12 @@ static int write_ids(struct dbc *c, const struct records_batch *b, struct datase
 	struct err *err)
 {
 	struct record_id *ids = arena_alloc(db_arena(c), most * sizeof(*ids));
-	int64_t *row_nos = arena_alloc(db_arena(c), most * sizeof(*row_nos));
 	size_t n = 0;
 
-	for (size_t i = 0; i < b->count; i++) {
-		const struct record_item *item = &b->items[i];
-		if (item->action != ACTION_INSERT)
-			continue;
-		ids[n] = (struct record_id){ item->id, item->id_hash };
-		row_nos[n++] = item->row.row_no;
-	}
-	return n ? ids_add(c, d, ids, row_nos, n, err) : 0;
+	for (size_t i = 0; i < b->count; i++)
+		if (b->items[i].action == ACTION_INSERT)
+			ids[n++] = (struct record_id){ b->items[i].id, b->items[i].id_hash };
+	return n ? ids_add(c, d, ids, d->next_row - (int64_t)n, n, err) : 0;
 }
 
 static int write_inserts(struct dbc *c, const struct records_batch *b, struct dataset *d,
