@@ -6,6 +6,7 @@
 #include "model/api_key.h"
 #include "model/env.h"
 #include "model/sealed.h"
+#include "transfer/import.h"
 
 static int add_key(struct dbc *c, const struct first_start *f, int64_t env, struct sv name,
 	struct sv key, struct err *err)
@@ -93,6 +94,7 @@ int first_start_job(struct dbc *c, void *arg, struct err *err)
 	struct environment *all;
 	size_t count;
 
+	TRY(import_check_none(c, err));
 	TRY(sealed_check_master(c, f->keys, err));
 	TRY(env_list(c, db_arena(c), &all, &count, err));
 	f->is_first = count == 0;

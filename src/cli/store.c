@@ -48,7 +48,9 @@ static int open_key_file(
 	/* A new key for an old database would only make it unreadable. */
 	if (!may_make && access(s->key_path, F_OK) < 0)
 		return err_set(err, ERR_NOT_FOUND,
-			"%s is missing (put it back, or set TIDEMARK_ENCRYPTION_KEY)", s->key_path);
+			"%s is missing (%s, or set TIDEMARK_ENCRYPTION_KEY)", s->key_path,
+			mode == STORE_FILL ? "copy the exporting installation's key there"
+					   : "put it back");
 	TRY(keyfile_ensure(s->key_path, &master, err));
 	s->keys = keyring_new(&master);
 	master_key_done(&master);

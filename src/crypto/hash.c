@@ -20,6 +20,41 @@ void hash_sha256(struct sv bytes, unsigned char ret[HASH_SHA256_SIZE])
 	digest(EVP_sha256(), bytes, ret);
 }
 
+/* The struct is only a name: what is behind it is OpenSSL's. */
+static EVP_MD_CTX *context(const struct sha256 *h)
+{
+	return (EVP_MD_CTX *)(void *)h;
+}
+
+struct sha256 *sha256_new(void)
+{
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+
+	assert(c && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1);
+	return (struct sha256 *)(void *)c;
+}
+
+void sha256_free(struct sha256 *h)
+{
+	EVP_MD_CTX_free(context(h));
+}
+
+void sha256_add(struct sha256 *h, struct sv bytes)
+{
+	int rc = EVP_DigestUpdate(context(h), bytes.ptr ? bytes.ptr : "", bytes.len);
+	assert(rc == 1);
+}
+
+void sha256_so_far(const struct sha256 *h, unsigned char ret[HASH_SHA256_SIZE])
+{
+	EVP_MD_CTX *copy = EVP_MD_CTX_new();
+
+	assert(copy && EVP_MD_CTX_copy_ex(copy, context(h)) == 1);
+	int rc = EVP_DigestFinal_ex(copy, ret, NULL);
+	assert(rc == 1);
+	EVP_MD_CTX_free(copy);
+}
+
 static void hmac(const EVP_MD *md, struct sv key, struct sv bytes, unsigned char *ret)
 {
 	assert(key.len <= INT32_MAX);
