@@ -345,6 +345,22 @@ struct sv jc_find(struct sv object, struct sv key)
 	return found;
 }
 
+struct sv jc_key(struct sv written, struct arena *arena)
+{
+	if (!memchr(written.ptr, '\\', written.len))
+		return written; /* only escapes have several spellings */
+	own(jc_scratch_free) struct jc_scratch *scratch = jc_scratch_new();
+	struct piece key;
+	char *quoted = arena_alloc(arena, written.len + 2);
+
+	quoted[0] = quoted[written.len + 1] = '"';
+	memcpy(quoted + 1, written.ptr, written.len);
+	scan_begin(&scratch->scan, sv_make(quoted, written.len + 2), 1);
+	bool valid = scan_string(&scratch->scan, &key);
+	assert(valid);
+	return arena_sv(arena, scan_sv(&scratch->scan, key));
+}
+
 /* A member while tidying: where it stands, and whose value it shows. */
 struct place {
 	struct sv key, value;

@@ -81,6 +81,9 @@ int jc_one(struct sv text, struct jc_limits limits, struct jc_scratch *scratch, 
  */
 struct sv jc_find(struct sv object, struct sv key);
 
+/* A key as it stands between its quotes, spelled canonically: itself, or in the arena. */
+struct sv jc_key(struct sv written, struct arena *arena);
+
 /* The object again with each top-level key once (last value, first place) and without
  * `_nango_metadata`. */
 void jc_tidy(struct sv object, struct buf *out);

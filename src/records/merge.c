@@ -1,6 +1,7 @@
 #include "records/merge.h"
 
 #include "base/mem.h"
+#include "records/json_canon.h"
 #include "records/json_walk.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct entry {
 struct members {
 	struct entry *list; /* sorted by key; of equal keys the last in the text */
 	size_t count;
+	struct sv *keys; /* all, in the order of the text, in their canonical spelling */
 };
 
 static int by_key(const void *a, const void *b)
@@ -37,9 +39,12 @@ static struct members members_of(struct arena *a, struct sv object)
 	while (walk_next(&w, &key, &value))
 		n++;
 	m.list = arena_alloc(a, n * sizeof(*m.list));
+	m.keys = arena_alloc(a, n * sizeof(*m.keys));
 	walk_begin(&w, object);
-	for (size_t i = 0; i < n && walk_next(&w, &key, &value); i++)
-		m.list[i] = (struct entry){ .key = key, .value = value, .order = i };
+	for (size_t i = 0; i < n && walk_next(&w, &key, &value); i++) {
+		m.keys[i] = jc_key(key, a);
+		m.list[i] = (struct entry){ .key = m.keys[i], .value = value, .order = i };
+	}
 	if (n)
 		qsort(m.list, n, sizeof(*m.list), by_key);
 	for (size_t i = 0; i < n; i++)
@@ -85,6 +90,7 @@ static void merge_into(struct arena *a, struct sv stored, struct sv patch, struc
 	buf_char(out, '{');
 	walk_begin(&w, stored);
 	for (i = 0; walk_next(&w, &key, &value); i++) {
+		key = old.keys[i];
 		if (member_find(&old, key)->order != i || member_find(&new, key))
 			continue;
 		put_key(out, key, &comma);
@@ -92,6 +98,7 @@ static void merge_into(struct arena *a, struct sv stored, struct sv patch, struc
 	}
 	walk_begin(&w, patch);
 	for (i = 0; walk_next(&w, &key, &value); i++) {
+		key = new.keys[i];
 		if (member_find(&new, key)->order != i)
 			continue;
 		const struct entry *before = member_find(&old, key);

@@ -5,6 +5,12 @@
 #include "records/ids.h"
 #include "records/rows_args.h"
 
+/*
+ * A removed dataset may be made again, and readers may still have its cursors: the row with its
+ * last stamp stays until no clock that is set back can give out such a stamp again.
+ */
+#define KEEP_STAMP_US (86400 * INT64_C(1000000))
+
 struct old_row {
 	struct sv id;
 	int64_t row_no, stamp, size;
@@ -208,7 +214,9 @@ int records_remove(struct dbc *c, const struct records_of *of, int64_t limit,
 		return 0;
 	struct arg key[2] = { arg_i64(d.connection), arg_i64(d.id) };
 	TRY(db_exec(c, Q_RECORD_WINDOW_CLEAR, key, 2, NULL, err));
-	return db_exec(c, Q_DATASET_REMOVE, key, 2, NULL, err);
+	return d.last_stamp > d.now_us - KEEP_STAMP_US
+		       ? 0
+		       : db_exec(c, Q_DATASET_REMOVE, key, 2, NULL, err);
 }
 
 /* Retention. */

@@ -28,7 +28,10 @@ int records_prune_older(struct dbc *c, const struct records_of *of, int64_t unti
 int records_empty(struct dbc *c, const struct records_of *of, int64_t limit,
 	struct records_pruned *ret, struct err *err) MUST_CHECK;
 
-/* Empties, and at the end removes the dataset itself with its windows. `more`: not at the end. */
+/*
+ * Empties, and at the end removes the dataset itself with its windows. `more`: not at the end. Of
+ * one that was changed in the last day an empty row stays (its last stamp): remove it again later.
+ */
 int records_remove(struct dbc *c, const struct records_of *of, int64_t limit,
 	struct records_pruned *ret, struct err *err) MUST_CHECK;
 

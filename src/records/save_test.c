@@ -276,6 +276,20 @@ static void test_guarded_delete(void **state)
 	assert_string_equal(feed(s), "guard:ADDED 1:ADDED");
 }
 
+/* To restore what was pruned is no change of ours: who wrote it may still write it. */
+static void test_restoring_is_not_writing(void **state)
+{
+	struct store *s = *state;
+	int64_t last;
+
+	int64_t guard = guard_now(s);
+	expect_save(s, 2, "[{\"id\":\"1\",\"v\":1}]", 1, 0, 0);
+	prune(s, field(s, "1", "_nango_metadata.cursor"), 10);
+	expect_save(s, 99, "[{\"id\":\"1\",\"v\":1}]", 0, 0, 1);
+	struct records_counts n = guarded_save(s, 2, guard, "[{\"id\":\"1\",\"v\":2}]", &last);
+	assert_int_equal(n.updated, 1);
+}
+
 #ifdef TIDEMARK_TEST_HOOKS
 /* Whichever step fails, nothing of the batch stays, and the next attempt is complete. */
 static void test_every_fault(void **state)
@@ -324,6 +338,7 @@ int save_tests(void)
 		STORE_TEST(test_batch_sent_again_counts_once),
 		STORE_TEST(test_guard),
 		STORE_TEST(test_guarded_delete),
+		STORE_TEST(test_restoring_is_not_writing),
 #ifdef TIDEMARK_TEST_HOOKS
 		STORE_TEST(test_every_fault),
 #endif

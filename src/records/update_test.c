@@ -57,6 +57,17 @@ static void test_update(void **state)
 }
 
 /* Missing and deleted ids are nobody to update; the first of duplicates counts. */
+/* One key however it is written: nested objects merge, and nothing stays twice. */
+static void test_spelling_of_keys(void **state)
+{
+	struct store *s = *state;
+
+	expect_save(
+		s, 1, "[{\"id\":\"1\",\"o\":{\"a\":{\"x\":1},\"\\u0061\":{\"y\":2}}}]", 1, 0, 0);
+	expect_update(s, 1, "[{\"id\":\"1\",\"o\":{\"\\u0061\":{\"z\":3}}}]", 1, 0, 0);
+	assert_string_equal(payload(s, "1"), "{\"id\":\"1\",\"o\":{\"a\":{\"y\":2,\"z\":3}}}");
+}
+
 static void test_who_is_updated(void **state)
 {
 	struct store *s = *state;
@@ -143,6 +154,7 @@ int update_tests(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_merge),
 		STORE_TEST(test_update),
+		STORE_TEST(test_spelling_of_keys),
 		STORE_TEST(test_who_is_updated),
 		STORE_TEST(test_hash_is_of_the_merged),
 		STORE_TEST(test_update_of_pruned),

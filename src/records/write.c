@@ -99,7 +99,8 @@ static int write_changes(struct dbc *c, const struct records_batch *b, struct da
 		k[3] = arg_blob(hash_sv(item->hash));
 		k[4] = f[3] = arg_i64(item->new_stamp);
 		k[5] = arg_i64((int64_t)item->sealed.len);
-		k[6] = arg_i64(b->in.run);
+		/* What is only restored is still the work of who wrote it. */
+		k[6] = arg_i64(item->action == ACTION_RESTORE ? item->row.writer : b->in.run);
 		f[2] = arg_i64(item->row.stamp);
 		f[4] = arg_blob(item->sealed);
 		f[5] = arg_opt(item->action == ACTION_UNDELETE ? item->new_stamp : 0);
