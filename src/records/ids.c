@@ -107,10 +107,18 @@ int ids_find(struct dbc *c, const struct dataset *d, const struct record_id *ids
 
 /* Adding. */
 
+#ifdef TIDEMARK_TEST_HOOKS
+int64_t ids_recent_most;
+#endif
+
 static int64_t recent_most(const struct dataset *d)
 {
 	int64_t share = d->total / RECENT_SHARE;
 
+#ifdef TIDEMARK_TEST_HOOKS
+	if (ids_recent_most)
+		return ids_recent_most;
+#endif
 	return share < RECENT_MIN ? RECENT_MIN : share > RECENT_MAX ? RECENT_MAX : share;
 }
 

@@ -33,3 +33,7 @@ int ids_add(struct dbc *c, struct dataset *d, const struct record_id *ids, int64
 int ids_remove(struct dbc *c, const struct dataset *d, const struct record_id *ids,
 	const int64_t *row_nos, size_t count, struct err *err) MUST_CHECK;
 int ids_clear(struct dbc *c, struct dataset *d, struct err *err) MUST_CHECK;
+
+#ifdef TIDEMARK_TEST_HOOKS
+extern int64_t ids_recent_most; /* how many may be recent; 0 = as many as should be */
+#endif

@@ -1,7 +1,26 @@
 #include "records/records_test.h"
 
-int main(void)
+/* All groups, or the one named. */
+int main(int argc, char **argv)
 {
-	return cursor_tests() + save_tests() + update_tests() + delete_tests() + read_tests() +
-	       prune_tests() + model_tests() + concurrent_tests() + crash_tests();
+	static const struct {
+		const char *name;
+		int (*run)(void);
+	} groups[] = {
+		{ "cursor", cursor_tests },
+		{ "save", save_tests },
+		{ "update", update_tests },
+		{ "delete", delete_tests },
+		{ "read", read_tests },
+		{ "prune", prune_tests },
+		{ "differential", differential_tests },
+		{ "concurrent", concurrent_tests },
+		{ "crash", crash_tests },
+	};
+	int failed = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		if (argc < 2 || strcmp(argv[1], groups[i].name) == 0)
+			failed += groups[i].run();
+	return failed;
 }

@@ -49,6 +49,7 @@ void store_close(struct store *s)
 {
 	char command[128];
 
+	check_store(s);
 	db_close(s->db);
 	keyring_free(s->keys);
 	arena_done(&s->arena);
@@ -316,6 +317,18 @@ void expect_dataset(struct store *s, int64_t total, int64_t live_rows)
 	run(s, DB_READ, dataset_job, &a);
 	assert_int_equal(a.d.total, total);
 	assert_int_equal(a.d.live, live_rows);
+}
+
+static int check_job(struct dbc *c, void *arg, struct err *err)
+{
+	return records_check(c, arg, err);
+}
+
+void check_store(struct store *s)
+{
+	struct records_check check = { .keys = s->keys, .environment = 1 };
+
+	run(s, DB_READ, check_job, &check);
 }
 
 /* Pruning, windows. */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "data/json.h"
 #include "records/batch.h"
+#include "records/check.h"
 #include "records/outdated.h"
 #include "records/prune.h"
 #include "records/read.h"
@@ -59,6 +60,8 @@ struct sv edge(struct store *s, bool last);
 
 int64_t live(struct store *s);
 void expect_dataset(struct store *s, int64_t total, int64_t live);
+/* The tables agree (records/check.h). */
+void check_store(struct store *s);
 
 struct records_pruned prune(struct store *s, struct sv cursor, int64_t limit);
 struct records_pruned empty(struct store *s, int64_t limit);
@@ -75,6 +78,6 @@ int update_tests(void);
 int delete_tests(void);
 int read_tests(void);
 int prune_tests(void);
-int model_tests(void);
+int differential_tests(void);
 int concurrent_tests(void);
 int crash_tests(void);
