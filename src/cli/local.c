@@ -175,6 +175,21 @@ static void on_proxy(struct local_run *l, const struct runner_call *call)
 	l->source->proxy(l, call);
 }
 
+static void refuse_missing(struct local_run *l, const struct runner_call *call)
+{
+	local_refuse(l, call, "plain", "not_available",
+		"this call needs a deployed function: it is not available here");
+}
+
+static void on_fetch(struct local_run *l, const struct runner_call *call)
+{
+	l->requests++;
+	if (l->source->fetch)
+		l->source->fetch(l, call);
+	else
+		refuse_missing(l, call);
+}
+
 static void answer_or_refuse(
 	struct local_run *l, const struct runner_call *call, struct json_t *value)
 {
@@ -207,6 +222,7 @@ static void on_env_vars(struct local_run *l, const struct runner_call *call)
 typedef void local_call_fn(struct local_run *l, const struct runner_call *call);
 static local_call_fn *const handlers[RUNNER_METHOD_COUNT] = {
 	[CALL_proxy] = on_proxy,
+	[CALL_uncontrolled_fetch] = on_fetch,
 	[CALL_batch_save] = on_batch_save,
 	[CALL_batch_update] = on_batch_update,
 	[CALL_batch_delete] = on_batch_delete,
@@ -238,8 +254,7 @@ static void on_call(struct runner_run *run, const struct runner_call *call)
 	if (handlers[call->method])
 		handlers[call->method](l, call);
 	else
-		local_refuse(l, call, "plain", "not_available",
-			"this call needs a deployed function: it is not available here");
+		refuse_missing(l, call);
 }
 
 static void on_log(struct runner_run *run, struct json_t *head)

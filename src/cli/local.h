@@ -15,6 +15,7 @@ struct local_run;
 /* Answers the calls that need the outside. Each must reply, by local_answer or local_refuse. */
 struct local_source {
 	void (*proxy)(struct local_run *l, const struct runner_call *call);
+	void (*fetch)(struct local_run *l, const struct runner_call *call); /* NULL: refused */
 	/* New references; NULL: the call is refused with what the source said by local_problem. */
 	struct json_t *(*connection)(struct local_run *l);
 	struct json_t *(*integration)(struct local_run *l);

@@ -8,14 +8,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "cli/params.h"
 
 struct json_t;
 
 struct recording_exchange {
 	const char *method; /* lower case */
 	struct sv path; /* without leading slash, without query */
-	struct json_t *query; /* the endpoint's own query parameters, text values */
-	struct json_t *entry; /* {response, status, headers, request?} */
+	struct params params; /* of the endpoint and of request.params, sorted */
+	struct json_t *entry; /* {response, status, headers, hash?, request?} */
 	bool used;
 };
 
@@ -32,8 +33,13 @@ void recording_done(struct recording *r);
 /* The earliest Date header among the answers, in ms; 0 when there is none. */
 int64_t recording_date_ms(const struct recording *r);
 
+/* Splits "/path?query": the path without leading slash, the query's pairs appended. */
+void recording_split(struct sv endpoint, struct sv *ret_path, struct params *query);
+
 /*
- * The answer to a request as the runner states it (head of a proxy CALL and its body). An unused
+ * The answer to a request as the runner states it (head of a CALL proxy or uncontrolled_fetch, and
+ * its body). Recordings carry a hash of what was asked: where it fits, the request is the recorded
+ * one whatever `request` says; else its parameters, headers and data are compared. An unused
  * exchange is preferred over a used one, so that repeated requests get their answers in order.
  * ERR_NOT_FOUND with a text that shows the nearest recorded request.
  */

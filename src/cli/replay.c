@@ -56,7 +56,8 @@ static struct json_t *header_pairs(const struct json_t *headers)
 	return pairs;
 }
 
-static void on_proxy(struct local_run *l, const struct runner_call *call)
+/* A request by the provider client, or by uncontrolledFetch. */
+static void on_request(struct local_run *l, const struct runner_call *call)
 {
 	struct replay *r = of_local(l);
 	struct recording_exchange *x;
@@ -81,27 +82,22 @@ static void on_proxy(struct local_run *l, const struct runner_call *call)
 	local_answer(l, call, head, buf_sv(&body));
 }
 
-static void set_default(struct json_t *obj, const char *key, struct json_t *value)
-{
-	if (json_member(obj, sv_str(key)))
-		json_unref(value);
-	else
-		json_set(obj, sv_str(key), value);
-}
-
+/* Exactly what was recorded: functions take another path where a member is missing. */
 static struct json_t *connection(struct local_run *l)
 {
 	struct json_t *recorded = json_find(of_local(l)->rec.root, SV_LIT("nango.getConnection"));
-	struct json_t *c =
-		json_kind(recorded) == JSON_KIND_OBJECT ? json_clone(recorded) : json_new_obj();
+	struct json_t *c;
 
-	set_default(c, "id", json_new_int(1));
-	set_default(c, "connection_id", json_new_str(sv_str(l->connection_id)));
-	set_default(c, "provider_config_key", json_new_str(sv_str(l->fn->integration)));
-	set_default(c, "provider", json_new_str(sv_str(l->provider)));
-	set_default(c, "connection_config", json_new_obj());
-	set_default(c, "credentials", json_new_obj());
-	set_default(c, "metadata", json_new_obj());
+	if (json_kind(recorded) == JSON_KIND_OBJECT)
+		return json_clone(recorded);
+	c = json_new_obj();
+	json_set_int(c, "id", 1);
+	json_set_str(c, "connection_id", sv_str(l->connection_id));
+	json_set_str(c, "provider_config_key", sv_str(l->fn->integration));
+	json_set_str(c, "provider", sv_str(l->provider));
+	json_set(c, SV_LIT("connection_config"), json_new_obj());
+	json_set(c, SV_LIT("credentials"), json_new_obj());
+	json_set(c, SV_LIT("metadata"), json_new_obj());
 	return c;
 }
 
@@ -121,7 +117,8 @@ static struct json_t *env_vars(struct local_run *l UNUSED)
 }
 
 static const struct local_source replay_source = {
-	.proxy = on_proxy,
+	.proxy = on_request,
+	.fetch = on_request,
 	.connection = connection,
 	.integration = integration,
 	.env_vars = env_vars,
