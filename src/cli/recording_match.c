@@ -235,8 +235,7 @@ static struct sv identity(
 	if (body.len) {
 		buf_str(&text, ",\"data\":");
 		if (utf16_len(body) > HASHED_ABOVE)
-			body = sv_str(
-				arena_printf(arena, "sha1:%.*s", SV(sha1_hex(arena, body))));
+			body = sv_str(arena_printf(arena, "sha1:%.*s", SV(sha1_hex(arena, body))));
 		buf_json_str(&text, body);
 	}
 	buf_char(&text, '}');
