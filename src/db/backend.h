@@ -20,6 +20,8 @@ struct db_backend {
 	/* What all connections share: the lock on the data, the schema brought up to date. */
 	int (*open)(const struct db_config *cfg, void **ret_store, struct err *err);
 	void (*close)(void *store);
+	/* NULL where the database has its own ways. */
+	int (*backup)(void *store, struct db_backup *b, struct err *err);
 
 	int (*connect)(void *store, enum db_mode mode, struct dbc **ret, struct err *err);
 	void (*disconnect)(struct dbc *c);

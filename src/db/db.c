@@ -398,6 +398,15 @@ int db_run(struct db *db, enum db_mode mode, db_job_fn *fn, void *arg, struct er
 	return job.err.code;
 }
 
+int db_backup(struct db *db, struct db_backup *b, struct err *err)
+{
+	if (!db->be->backup)
+		return err_set(err, ERR_INVALID,
+			"this database is backed up with its own tools (pg_dump, or archived "
+			"logs)");
+	return db->be->backup(db->store, b, err);
+}
+
 void db_stats(struct db *db, struct db_stats *ret)
 {
 	pthread_mutex_lock(&db->lock);

@@ -157,6 +157,18 @@ struct arena *db_arena(struct dbc *c);
 /* Prepares every query: an error names the first that does not fit the schema. */
 int db_check(struct dbc *c, struct err *err);
 
+/*
+ * A checked copy of the whole database as one file of mode 0600, of one moment, while jobs run here
+ * and in other processes. Blocking, on the caller's thread. ERR_CONFLICT: the file exists.
+ * ERR_INVALID: this back end has none.
+ */
+struct db_backup {
+	const char *path; /* to be made; "<path>.part" until it is whole */
+	void (*tell)(void *ctx, const char *what, int64_t done, int64_t total); /* may be NULL */
+	void *ctx;
+};
+int db_backup(struct db *db, struct db_backup *b, struct err *err) MUST_CHECK;
+
 /* Counters for /metrics: jobs, commits, queue length. */
 struct db_stats {
 	int64_t jobs, commits, queued;

@@ -307,6 +307,7 @@ const struct db_backend db_sqlite = {
 	.group_jobs = 64,
 	.open = sqlite_store_open,
 	.close = sqlite_store_close,
+	.backup = sqlite_store_backup,
 	.connect = conn_open,
 	.disconnect = conn_close,
 	.begin = tx_begin,

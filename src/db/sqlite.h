@@ -17,6 +17,8 @@ struct sqlite_store {
 int sqlite_store_open(const struct db_config *cfg, void **ret_store, struct err *err);
 void sqlite_store_close(void *store);
 
+int sqlite_store_backup(void *store, struct db_backup *b, struct err *err);
+
 /* A connection with its pragmas set. */
 int sqlite_file_open(const char *path, enum db_mode mode, sqlite3 **ret, struct err *err);
 
