@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "db/db.h"
 #include "http/client.h"
+#include "http/limiter.h"
+#include "proxy/proxy.h"
 #include "runner/pool.h"
 #include "sync/runs.h"
 #include "webhook/outbox.h"
@@ -122,6 +124,26 @@ static void write_outgoing(const struct engine *e, struct buf *out)
 	single(out, "client_active", "gauge", "Requests in flight", (int64_t)c.active);
 }
 
+static void write_limiter(const struct engine *e, struct buf *out)
+{
+	struct limiter_stats s = { 0 };
+
+	if (e->proxy->limiter)
+		s = limiter_stats(e->proxy->limiter);
+	single(out, "rate_limit_connections", "gauge", "Connections whose rate limit is watched",
+		(int64_t)s.entries);
+	single(out, "rate_limit_waiting", "gauge", "Requests waiting for a provider's rate limit",
+		(int64_t)s.waiting);
+	single(out, "rate_limit_waits_total", "counter", "Requests that had to wait for one",
+		(int64_t)s.waits);
+	family(out, "rate_limit_wait_seconds_total", "counter", "Time they waited");
+	buf_printf(out, "tidemark_rate_limit_wait_seconds_total %.3f\n", (double)s.waited_ms / 1e3);
+	single(out, "rate_limit_refused_total", "counter", "Requests given up for want of time",
+		(int64_t)s.refused);
+	single(out, "rate_limit_answers_total", "counter", "Answers that refused for the rate",
+		(int64_t)s.limited);
+}
+
 bool metrics(struct api_call *call)
 {
 	const struct engine *e = call->eng;
@@ -138,5 +160,6 @@ bool metrics(struct api_call *call)
 	write_db(e->db, out);
 	write_runs(e, out);
 	write_outgoing(e, out);
+	write_limiter(e, out);
 	return false;
 }

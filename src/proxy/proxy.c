@@ -5,11 +5,13 @@
 #include "crypto/random.h"
 #include "data/uuid.h"
 #include "db/db.h"
+#include "http/limiter.h"
 #include "http/redirect.h"
 #include "model/provider.h"
 #include "proxy/body.h"
 #include "proxy/cache.h"
 #include "proxy/headers.h"
+#include "proxy/limit.h"
 #include "proxy/redact.h"
 #include "proxy/retry.h"
 #include "proxy/target.h"
@@ -17,8 +19,8 @@
 
 #include <stdio.h>
 
-enum { LOAD, LOADED, SEND, DECIDE, AGAIN, REFUSE, DONE };
-enum { MAX_HOPS = 5, RETRIES_MAX = 50 };
+enum { PERMIT, PERMITTED, LOAD, LOADED, SEND, DECIDE, AGAIN, REFUSE, DONE };
+enum { MAX_HOPS = 5, RETRIES_MAX = 50, LOG_WAIT_MS = 1000, MAX_WAIT_MS = 60 * 1000 };
 
 struct request {
 	struct flow flow;
@@ -33,6 +35,8 @@ struct request {
 	struct arena attempt; /* everything of one attempt */
 	struct http_request http;
 	struct redactor redactor;
+	struct limiter_ticket ticket; /* from before it is loaded until its answer */
+	bool out; /* sent, and not answered yet */
 	struct sv refused_credentials; /* that a 401 came back for; in the flow's arena */
 	unsigned tries;
 };
@@ -45,6 +49,10 @@ static void ended(struct flow *f)
 	struct op *op = r->op;
 	struct err err = f->err;
 
+	if (r->out)
+		limiter_lost(&r->ticket);
+	else
+		limiter_unused(&r->ticket);
 	proxy_cached_unref(r->conn);
 	arena_done(&r->attempt);
 	flow_done(f);
@@ -117,6 +125,77 @@ static void log_decision(struct request *r, const struct retry_decision *d)
 					  (long long)d->wait_ms, d->reason, d->source)
 				: arena_printf(&r->attempt, "not trying again: %s", d->reason);
 	log_line(r, &line);
+}
+
+/* PERMIT: its turn under the provider's rate limit, before anything of it can grow stale. */
+
+static void log_wait(struct request *r, int64_t wait_ms, bool over)
+{
+	struct proxy_log line = {
+		.level = "info", .method = r->req.method, .reason = "rate_limit"
+	};
+
+	if (!r->req.log)
+		return;
+	line.url = r->req.endpoint;
+	line.wait_ms = wait_ms;
+	line.message = arena_printf(&r->flow.arena, "%s for the provider's rate limit: %s",
+		arena_printf(&r->flow.arena, over ? "waited %lld ms" : "waiting about %lld ms",
+			(long long)wait_ms),
+		proxy_limit_reason(r->ticket.why));
+	log_line(r, &line);
+}
+
+static void no_room(struct request *r)
+{
+	struct proxy_log line = {
+		.level = "error", .method = r->req.method, .reason = "rate_limit"
+	};
+
+	proxy_limit_refuse(r->reply, &r->ticket);
+	line.status = r->reply->response.status;
+	line.url = r->req.endpoint;
+	line.wait_ms = r->ticket.waited_ms;
+	line.message = arena_str(&r->flow.arena, buf_sv(&r->reply->response.body));
+	if (r->req.log)
+		log_line(r, &line);
+}
+
+static int enter_permit(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+	const struct limiter_ask ask = { .key = proxy_limit_key(&r->req, &f->arena),
+		.owner = r->req.owner,
+		.max_wait_ms = r->req.max_wait_ms };
+
+	f->op.done = flow_wake;
+	f->op.ctx = f;
+	switch (limiter_enter(r->proxy->limiter, &r->ticket, &ask, &f->op)) {
+	case LIMITER_GO: return LOAD;
+	case LIMITER_WAIT:
+		if (r->ticket.wait_ms > LOG_WAIT_MS)
+			log_wait(r, r->ticket.wait_ms, false);
+		return flow_wait(f, PERMITTED);
+	case LIMITER_REFUSED: break;
+	}
+	no_room(r);
+	return REFUSE;
+}
+
+static int enter_permitted(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+
+	if (f->err.code == ERR_LIMIT && !f->cancelled) {
+		f->err = (struct err){ 0 };
+		no_room(r);
+		return FLOW_END;
+	}
+	if (f->err.code != ERR_OK)
+		return f->err.code;
+	if (r->ticket.waited_ms > LOG_WAIT_MS && r->ticket.wait_ms <= LOG_WAIT_MS)
+		log_wait(r, r->ticket.waited_ms, true);
+	return LOAD;
 }
 
 /* LOAD: the connection as it is now. */
@@ -223,6 +302,7 @@ static int enter_send(struct flow *f)
 	r->reply->attempts = r->tries;
 	f->op.done = flow_wake;
 	f->op.ctx = f;
+	r->out = true;
 	http_fetch(r->proxy->client, &f->op, &r->http, redirects(r), &r->reply->response);
 	return flow_wait(f, DECIDE);
 }
@@ -237,11 +317,11 @@ static uint32_t random_u32(void)
 	return n;
 }
 
-static struct retry_decision decide(const struct request *r)
+static struct retry_input outcome(const struct request *r)
 {
 	const struct http_response *res = &r->reply->response;
 
-	return retry_decide(&(struct retry_input){
+	return (struct retry_input){
 		.network_code = res->status ? NULL : res->error.code,
 		.status = res->status,
 		.headers = &res->headers,
@@ -258,7 +338,20 @@ static struct retry_decision decide(const struct request *r)
 		.now_ms = clock_now_ms(),
 		.base_ms = r->proxy->backoff_base_ms,
 		.random = random_u32(),
-	});
+	};
+}
+
+/* The limiter learns from every answer; rules that only this provider has are told it. */
+static void hand_back(struct request *r, const struct retry_input *in)
+{
+	bool limited = in->status == 429 || (in->status >= 400 && retry_quota_used_up(in));
+
+	r->out = false;
+	if (in->status)
+		limiter_answered(
+			&r->ticket, in->status, in->headers, limited ? retry_told_ms(in) : -1);
+	else
+		limiter_lost(&r->ticket);
 }
 
 /* Codes of the egress guard: not the network's fault, and functions tell them apart by name. */
@@ -306,11 +399,13 @@ static int enter_decide(struct flow *f)
 	if (f->cancelled)
 		return f->err.code;
 	f->err = (struct err){ 0 }; /* no response is a result; response.error says why */
+	const struct retry_input in = outcome(r);
+	hand_back(r, &in);
 	log_attempt(r);
 	bool good = res->status >= 200 && res->status < 300;
 	if (good || r->tries > (unsigned)r->req.retries)
 		return finish(r);
-	struct retry_decision d = decide(r);
+	struct retry_decision d = retry_decide(&in);
 	log_decision(r, &d);
 	if (!d.retry)
 		return finish(r);
@@ -322,7 +417,7 @@ static int enter_decide(struct flow *f)
 
 static int enter_again(struct flow *f UNUSED)
 {
-	return LOAD;
+	return PERMIT;
 }
 
 /* With a cached connection nothing has waited yet, and no operation ends where it begins. */
@@ -337,6 +432,9 @@ static int enter_done(struct flow *f UNUSED)
 }
 
 static const struct flow_step steps[] = {
+	/* Longer than any caller waits: the limiter keeps to max_wait_ms. */
+	[PERMIT] = { "wait for the rate limit", enter_permit, .timeout_ms = 48 * 3600 * 1000 },
+	[PERMITTED] = { "be let through", enter_permitted, .catches = true },
 	[LOAD] = { "load connection", enter_load, .timeout_ms = 30000 },
 	[LOADED] = { "take connection", enter_loaded },
 	[SEND] = { "send request", enter_send, .timeout_ms = 11 * 60 * 1000 },
@@ -379,6 +477,7 @@ static struct proxy_request copy_request(struct arena *a, const struct proxy_req
 	c.retry_at_header = arena_sv(a, req->retry_at_header);
 	c.retry_after_header = arena_sv(a, req->retry_after_header);
 	c.retries = req->retries < 0 ? 0 : req->retries > RETRIES_MAX ? RETRIES_MAX : req->retries;
+	c.max_wait_ms = req->max_wait_ms ? req->max_wait_ms : MAX_WAIT_MS;
 	return c;
 }
 
@@ -389,6 +488,8 @@ void proxy_send(
 
 	if (!p->cache)
 		p->cache = proxy_cache_new();
+	if (!p->limiter)
+		p->limiter = limiter_new(p->loop);
 	*reply = (struct proxy_reply){ 0 };
 	http_response_init(&reply->response);
 	r->proxy = p;
@@ -398,12 +499,13 @@ void proxy_send(
 	op->cancel = cancel;
 	flow_init(&r->flow, p->loop, steps, ended);
 	r->req = copy_request(&r->flow.arena, req);
-	flow_start(&r->flow, LOAD);
+	flow_start(&r->flow, PERMIT);
 }
 
 void proxy_done(struct proxy *p)
 {
 	proxy_cache_free(take(p->cache));
+	limiter_free(take(p->limiter));
 }
 
 void proxy_reply_done(struct proxy_reply *reply)

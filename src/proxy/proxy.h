@@ -23,6 +23,7 @@ struct proxy {
 	struct http_client *client;
 	const struct providers *providers;
 	struct proxy_cache *cache; /* made on first use; proxy_done */
+	struct limiter *limiter; /* made on first use; proxy_done */
 	int64_t backoff_base_ms; /* of retries without a given wait; 0 = 3 s, tests set less */
 };
 
@@ -43,7 +44,7 @@ struct proxy_log {
 	int status; /* 0 = no response */
 	int64_t start_ms, took_ms;
 	unsigned attempt, max; /* from 1 */
-	const char *reason; /* of a decision: status_code_429, network_error...; else NULL */
+	const char *reason; /* of a decision: status_code_429, rate_limit...; else NULL */
 	int64_t wait_ms;
 };
 
@@ -64,6 +65,8 @@ struct proxy_request {
 	size_t retry_on_count;
 	struct sv retry_at_header, retry_after_header; /* retryHeader */
 	bool forward_headers_on_redirect;
+	int64_t owner; /* the run: waiting for a rate limit, runs take turns */
+	int64_t max_wait_ms; /* for a rate limit; 0 = a minute */
 	void (*log)(void *ctx, const struct proxy_log *line); /* may be NULL */
 	void *log_ctx;
 };

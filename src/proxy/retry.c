@@ -1,17 +1,14 @@
 #include "proxy/retry.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/sv.h"
 #include "data/json.h"
+#include "http/rate_headers.h"
 
-#include <math.h>
 #include <regex.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
-enum { GROUPS_MAX = 10, BASE_MS = 3000, YEAR_1972_S = 63072000 };
+enum { GROUPS_MAX = 10, BASE_MS = 3000 };
 
 /* Codes that name a broken connection, not a wrong request. ENOTFOUND is not among them. */
 static const char *const transient[] = { "ECONNRESET", "ETIMEDOUT", "ECONNABORTED", "ECONNREFUSED",
@@ -30,72 +27,6 @@ int64_t retry_backoff_ms(int64_t base_ms, unsigned attempt, int64_t cap_ms, uint
 		wait = cap_ms;
 	/* Up to a fifth less, so that what failed together does not come back together. */
 	return wait - (int64_t)((double)wait / 5 * random / UINT32_MAX);
-}
-
-static bool parse_number(struct sv s, double *ret)
-{
-	char text[40], *end;
-
-	s = sv_trim(s);
-	if (s.len == 0 || s.len >= sizeof(text))
-		return false;
-	memcpy(text, s.ptr, s.len);
-	text[s.len] = 0;
-	if (!strchr("0123456789.-+", text[0]))
-		return false;
-	*ret = strtod(text, &end);
-	return *end == 0 && isfinite(*ret);
-}
-
-/* "Wed, 21 Oct 2026 07:28:00 GMT" or an ISO date, in ms. */
-static bool parse_date(struct sv s, int64_t *ret)
-{
-	char text[64];
-	struct tm tm = { 0 };
-
-	s = sv_trim(s);
-	if (clock_parse_iso(s, ret)) {
-		*ret /= 1000;
-		return true;
-	}
-	if (s.len == 0 || s.len >= sizeof(text))
-		return false;
-	memcpy(text, s.ptr, s.len);
-	text[s.len] = 0;
-	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	if (!end || *end)
-		return false;
-	*ret = (int64_t)timegm(&tm) * 1000;
-	return true;
-}
-
-int64_t retry_after_ms(struct sv value, int64_t now_ms)
-{
-	double seconds;
-	int64_t date;
-
-	if (parse_number(value, &seconds))
-		return seconds < 0 || seconds > 1e9 ? -1 : (int64_t)ceil(seconds * 1000);
-	if (!parse_date(value, &date))
-		return -1;
-	return date > now_ms ? date - now_ms : 0;
-}
-
-int64_t retry_at_ms(struct sv value, int64_t now_ms)
-{
-	double number;
-	int64_t date;
-
-	if (parse_number(value, &number)) {
-		if (number <= 0 || number > 1e15)
-			return -1;
-		/* Taken as seconds it would be far off: then it is milliseconds already. */
-		bool is_ms = number / 1000 > YEAR_1972_S;
-		date = (int64_t)(is_ms ? number : number * 1000);
-	} else if (!parse_date(value, &date)) {
-		return -1;
-	}
-	return date > now_ms ? date - now_ms : -1;
 }
 
 /* The longest wait that the headers of `names` ask for, -1 without one. */
@@ -189,8 +120,8 @@ static int64_t wait_of_body(const struct retry_input *in)
 	text[found.len] = 0;
 	if (!match_group(p->body_pattern, text, &group))
 		return -1;
-	return p->body_wait == PROVIDER_WAIT_AT ? retry_at_ms(group, in->now_ms)
-						: retry_after_ms(group, in->now_ms);
+	return p->body_wait == PROVIDER_WAIT_AT ? http_at_ms(group, in->now_ms)
+						: http_after_ms(group, in->now_ms);
 }
 
 static int64_t wait_of_caller(const struct retry_input *in, const char **ret_source)
@@ -199,9 +130,9 @@ static int64_t wait_of_caller(const struct retry_input *in, const char **ret_sou
 	struct provider_names after = { .items = &in->after_header,
 		.count = in->after_header.ptr != NULL };
 
-	int64_t wait = wait_of_headers(in, &at, retry_at_ms);
+	int64_t wait = wait_of_headers(in, &at, http_at_ms);
 	*ret_source = "custom_at";
-	int64_t other = wait_of_headers(in, &after, retry_after_ms);
+	int64_t other = wait_of_headers(in, &after, http_after_ms);
 	if (other > wait) {
 		wait = other;
 		*ret_source = "custom_after";
@@ -211,9 +142,9 @@ static int64_t wait_of_caller(const struct retry_input *in, const char **ret_sou
 
 static int64_t wait_of_provider(const struct retry_input *in, const char **ret_source)
 {
-	int64_t wait = wait_of_headers(in, &in->provider->at, retry_at_ms);
+	int64_t wait = wait_of_headers(in, &in->provider->at, http_at_ms);
 	*ret_source = "preconfigured_at";
-	int64_t other = wait_of_headers(in, &in->provider->after, retry_after_ms);
+	int64_t other = wait_of_headers(in, &in->provider->after, http_after_ms);
 	if (other > wait) {
 		wait = other;
 		*ret_source = "preconfigured_after";
@@ -226,14 +157,28 @@ static int64_t wait_of_provider(const struct retry_input *in, const char **ret_s
 	return wait;
 }
 
-static void choose_wait(const struct retry_input *in, struct retry_decision *d)
+static int64_t told_wait(const struct retry_input *in, const char **ret_source)
 {
 	int64_t wait = -1;
 
 	if (in->headers)
-		wait = wait_of_caller(in, &d->source);
+		wait = wait_of_caller(in, ret_source);
 	if (wait < 0 && in->headers && in->provider)
-		wait = wait_of_provider(in, &d->source);
+		wait = wait_of_provider(in, ret_source);
+	return wait;
+}
+
+int64_t retry_told_ms(const struct retry_input *in)
+{
+	const char *source;
+
+	return told_wait(in, &source);
+}
+
+static void choose_wait(const struct retry_input *in, struct retry_decision *d)
+{
+	int64_t wait = told_wait(in, &d->source);
+
 	if (wait < 0) {
 		d->source = "backoff";
 		wait = retry_backoff_ms(in->base_ms ? in->base_ms : BASE_MS, in->attempt,
@@ -260,7 +205,7 @@ static bool asked_for(const struct retry_input *in)
 	return false;
 }
 
-static bool quota_used_up(const struct retry_input *in)
+bool retry_quota_used_up(const struct retry_input *in)
 {
 	if (!in->provider || !in->provider->remaining.ptr || !in->headers)
 		return false;
@@ -282,7 +227,7 @@ static bool status_reason(const struct retry_input *in, char *out, size_t size)
 		return snprintf(out, size, "status_code_%d", s) > 0;
 	if (asked_for(in))
 		return snprintf(out, size, "retry_on_%d", s) > 0;
-	if (s >= 400 && quota_used_up(in))
+	if (s >= 400 && retry_quota_used_up(in))
 		return snprintf(out, size, "provider_remaining") > 0;
 	return false;
 }

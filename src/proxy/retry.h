@@ -37,7 +37,7 @@ struct retry_decision retry_decide(const struct retry_input *in);
 /* base * 2^(attempt - 1) capped, with up to a fifth taken off by `random`. */
 int64_t retry_backoff_ms(int64_t base_ms, unsigned attempt, int64_t cap_ms, uint32_t random);
 
-/* "120" seconds from now; or a date; -1 when it is neither. Used for Retry-After. */
-int64_t retry_after_ms(struct sv value, int64_t now_ms);
-/* Seconds or milliseconds since 1970, or a date: the time until then; -1 when past or broken. */
-int64_t retry_at_ms(struct sv value, int64_t now_ms);
+/* The wait that the answer itself names, by the caller's and the provider's rules; -1: none. */
+int64_t retry_told_ms(const struct retry_input *in);
+/* Whether the provider's own header says that the quota is used up. */
+bool retry_quota_used_up(const struct retry_input *in);

@@ -192,6 +192,8 @@ int call_proxy(struct call *c, struct err *err UNUSED)
 		.body = c->body.len ? c->body : SV_NULL,
 		.forward_headers_on_redirect =
 			json_truth(json_member(c->head, SV_LIT("forwardHeadersOnRedirect"))),
+		.owner = c->fl->run.id,
+		.max_wait_ms = start_deadline_ms(c->fl),
 		.log = log_line,
 		.log_ctx = c->fl,
 	};

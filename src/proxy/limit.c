@@ -1,0 +1,56 @@
+#include "proxy/limit.h"
+
+#include "base/clock.h"
+#include "base/sv.h"
+#include "proxy/proxy.h"
+
+/* Scheme and host of an override: what lies elsewhere has a limit of its own. */
+static struct sv origin(struct sv url)
+{
+	ptrdiff_t host = sv_find(url, SV_LIT("://"));
+
+	if (host < 0)
+		return url;
+	ptrdiff_t slash = sv_find_char(sv_from(url, (size_t)host + 3), '/');
+	return slash < 0 ? url : sv_make(url.ptr, (size_t)(host + 3 + slash));
+}
+
+struct sv proxy_limit_key(const struct proxy_request *req, struct arena *a)
+{
+	return sv_str(arena_printf(a, "%lld\n%.*s\n%.*s\n%.*s", (long long)req->environment_id,
+		SV(req->integration), SV(req->connection_id), SV(origin(req->base_url_override))));
+}
+
+const char *proxy_limit_reason(enum rate_why why)
+{
+	switch (why) {
+	case RATE_REFUSED: return "it refused a request and said to come later";
+	case RATE_QUOTA: return "the quota it announced is used up";
+	case RATE_LEARNED: return "as many requests were sent as it let through before";
+	case RATE_ANSWER: return "another request is out to learn how the quota stands";
+	case RATE_FREE: break;
+	}
+	return "others are waiting before this one";
+}
+
+void proxy_limit_refuse(struct proxy_reply *reply, const struct limiter_ticket *t)
+{
+	struct http_response *res = &reply->response;
+	int64_t seconds = t->wait_ms > t->waited_ms ? (t->wait_ms - t->waited_ms + 999) / 1000 : 1;
+
+	res->status = 429;
+	res->reason = SV_LIT("Too Many Requests");
+	res->start_ms = clock_now_ms();
+	http_headers_add(
+		&res->arena, &res->headers, SV_LIT("content-type"), SV_LIT("application/json"));
+	http_headers_add(&res->arena, &res->headers, SV_LIT("retry-after"),
+		sv_str(arena_printf(&res->arena, "%lld", (long long)seconds)));
+	http_headers_add(
+		&res->arena, &res->headers, SV_LIT("x-tidemark-error"), SV_LIT("rate_limit"));
+	buf_init(&res->body, 1024);
+	buf_printf(&res->body,
+		"{\"error\":{\"code\":\"rate_limit\",\"message\":\"not sent, since the provider's "
+		"rate "
+		"limit leaves no room in the time this request has: %s (try again in %lld s)\"}}",
+		proxy_limit_reason(t->why), (long long)seconds);
+}
