@@ -6,9 +6,10 @@ SELECT id, type, action, state, message, integration, connection, function, vari
 	error, created_ms, ended_ms
 FROM log_operations
 WHERE environment_id = $1 AND created_ms <= $7 AND (created_ms < $7 OR id < $9)
-	AND ($2 IS NULL OR type = $2)
-	AND ($3 IS NULL OR state = $3) AND ($4 IS NULL OR integration = $4)
-	AND ($5 IS NULL OR connection = $5) AND ($6 IS NULL OR function = $6)
+	AND (CAST($2 AS TEXT) IS NULL OR type = $2) AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+	AND (CAST($4 AS TEXT) IS NULL OR integration = $4)
+	AND (CAST($5 AS TEXT) IS NULL OR connection = $5)
+	AND (CAST($6 AS TEXT) IS NULL OR function = $6)
 ORDER BY created_ms DESC, id DESC LIMIT $8;
 
 -- name: logs_operation_exists

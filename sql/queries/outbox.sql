@@ -45,7 +45,7 @@ UPDATE outbox SET next_ms = $1 WHERE state = 'PENDING' AND next_ms > $1 AND next
 
 -- Several nodes wait for each other's claims to end.
 -- name: outbox_recover (postgres)
-UPDATE outbox SET next_ms = $1 WHERE $2 < 0;
+UPDATE outbox SET next_ms = $1 WHERE CAST($2 AS BIGINT) < 0;
 
 -- name: outbox_next
 SELECT next_ms FROM outbox WHERE state = 'PENDING' ORDER BY next_ms LIMIT 1;

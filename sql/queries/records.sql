@@ -1,3 +1,10 @@
+-- A statement that is run for many rows (db_exec_many, db_query_each) has a text of its own for
+-- PostgreSQL, which takes all rows at once: columns as arrays, and plain what all rows share. A
+-- subquery that names the key of each row, and that OFFSET 0 keeps from being merged into the rest,
+-- leaves the planner one way to run it, whatever it believes about the tables: look up each row
+-- by the primary key. Rows that are changed are then taken by their place (ctid), which cannot move, as
+-- the dataset is locked.
+
 -- Datasets.
 
 -- name: dataset_find
@@ -59,10 +66,19 @@ CROSS JOIN LATERAL (SELECT * FROM record_keys
 
 -- name: record_id_insert
 INSERT INTO record_ids (connection_id, dataset_id, id_hash, row_no) VALUES ($1, $2, $3, $4);
+-- name: record_id_insert (postgres)
+INSERT INTO record_ids (connection_id, dataset_id, id_hash, row_no)
+SELECT $1, $2, w.id_hash, w.row_no FROM unnest($3::bigint[], $4::bigint[]) AS w (id_hash, row_no);
 
 -- name: record_id_remove
 DELETE FROM record_ids
 WHERE connection_id = $1 AND dataset_id = $2 AND id_hash = $3 AND row_no = $4;
+-- name: record_id_remove (postgres)
+DELETE FROM record_ids i USING (
+	SELECT t.ctid AS at FROM unnest($3::bigint[], $4::bigint[]) AS w (id_hash, row_no)
+	CROSS JOIN LATERAL (SELECT r.ctid FROM record_ids r WHERE r.connection_id = $1
+		AND r.dataset_id = $2 AND r.id_hash = w.id_hash AND r.row_no = w.row_no OFFSET 0) AS t) AS s
+WHERE i.ctid = s.at;
 
 -- name: record_id_clear
 DELETE FROM record_ids WHERE connection_id = $1 AND dataset_id = $2;
@@ -95,28 +111,59 @@ CROSS JOIN LATERAL (SELECT * FROM record_keys
 INSERT INTO record_keys
 	(connection_id, dataset_id, row_no, external_id, hash, stamp, flags, size, writer)
 VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8);
+-- name: record_key_insert (postgres)
+INSERT INTO record_keys
+	(connection_id, dataset_id, row_no, external_id, hash, stamp, flags, size, writer)
+SELECT $1, $2, w.row_no, w.external_id, w.hash, w.stamp, 0, w.size, $8
+FROM unnest($3::bigint[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[])
+	AS w (row_no, external_id, hash, stamp, size);
 
 -- name: record_key_change
 UPDATE record_keys SET hash = $4, stamp = $5, flags = 0, size = $6, writer = $7
 WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
+-- name: record_key_change (postgres)
+UPDATE record_keys k SET hash = s.hash, stamp = s.stamp, flags = 0, size = s.size, writer = $7
+FROM (SELECT t.ctid AS at, w.*
+	FROM unnest($3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[]) AS w (row_no, hash, stamp, size)
+	CROSS JOIN LATERAL (SELECT r.ctid FROM record_keys r
+	WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.row_no = w.row_no OFFSET 0) AS t) AS s
+WHERE k.ctid = s.at;
 
 -- Deletion: the row moves, its payload and hash stay.
 -- name: record_key_delete
 UPDATE record_keys SET stamp = $4, flags = flags | 1, writer = $5
 WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
+-- name: record_key_delete (postgres)
+UPDATE record_keys k SET stamp = s.stamp, flags = flags | 1, writer = $5
+FROM (SELECT t.ctid AS at, w.* FROM unnest($3::bigint[], $4::bigint[]) AS w (row_no, stamp)
+	CROSS JOIN LATERAL (SELECT r.ctid FROM record_keys r
+	WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.row_no = w.row_no OFFSET 0) AS t) AS s
+WHERE k.ctid = s.at;
 
 -- name: record_key_prune
 UPDATE record_keys SET flags = flags | 2, size = 0
 WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
+-- name: record_key_prune (postgres)
+UPDATE record_keys k SET flags = flags | 2, size = 0
+FROM (SELECT t.ctid AS at FROM unnest($3::bigint[]) AS w (row_no)
+	CROSS JOIN LATERAL (SELECT r.ctid FROM record_keys r
+	WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.row_no = w.row_no OFFSET 0) AS t) AS s
+WHERE k.ctid = s.at;
 
 -- name: record_key_remove
 DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
+-- name: record_key_remove (postgres)
+DELETE FROM record_keys k USING (
+	SELECT t.ctid AS at FROM unnest($3::bigint[]) AS w (row_no)
+	CROSS JOIN LATERAL (SELECT r.ctid FROM record_keys r
+	WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.row_no = w.row_no OFFSET 0) AS t) AS s
+WHERE k.ctid = s.at;
 
--- The live rows behind a row number, for what a window has not seen.
--- name: record_key_live
-SELECT row_no, external_id, stamp FROM record_keys
-WHERE connection_id = $1 AND dataset_id = $2 AND row_no > $3 AND flags & 1 = 0
-ORDER BY row_no;
+-- The rows behind a row number, for what a window has not seen.
+-- name: record_key_page
+SELECT row_no, external_id, stamp, flags FROM record_keys
+WHERE connection_id = $1 AND dataset_id = $2 AND row_no > $3
+ORDER BY row_no LIMIT $4;
 
 -- name: record_key_clear
 DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2;
@@ -127,22 +174,56 @@ DELETE FROM record_keys WHERE connection_id = $1 AND dataset_id = $2;
 INSERT INTO record_feed
 	(connection_id, dataset_id, stamp, row_no, external_id, created_us, sealed)
 VALUES ($1, $2, $3, $4, $5, $3, $6);
+-- name: record_feed_insert (postgres)
+INSERT INTO record_feed
+	(connection_id, dataset_id, stamp, row_no, external_id, created_us, sealed)
+SELECT $1, $2, w.stamp, w.row_no, w.external_id, w.stamp, w.sealed
+FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bytea[])
+	AS w (stamp, row_no, external_id, sealed);
 
 -- name: record_feed_change
 UPDATE record_feed SET stamp = $4, sealed = $5, created_us = COALESCE($6, created_us),
 	deleted_us = NULL, pruned_us = NULL
 WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+-- name: record_feed_change (postgres)
+UPDATE record_feed f SET stamp = s.new_stamp, sealed = s.sealed,
+	created_us = COALESCE(s.created_us, f.created_us), deleted_us = NULL, pruned_us = NULL
+FROM (SELECT t.ctid AS at, w.*
+	FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[])
+		AS w (stamp, new_stamp, sealed, created_us)
+	CROSS JOIN LATERAL (SELECT r.ctid FROM record_feed r
+	WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.stamp = w.stamp OFFSET 0) AS t) AS s
+WHERE f.ctid = s.at;
 
 -- name: record_feed_delete
 UPDATE record_feed SET stamp = $4, deleted_us = $5
 WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+-- name: record_feed_delete (postgres)
+UPDATE record_feed f SET stamp = s.new_stamp, deleted_us = s.deleted_us
+FROM (SELECT t.ctid AS at, w.*
+	FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) AS w (stamp, new_stamp, deleted_us)
+	CROSS JOIN LATERAL (SELECT r.ctid FROM record_feed r
+	WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.stamp = w.stamp OFFSET 0) AS t) AS s
+WHERE f.ctid = s.at;
 
 -- name: record_feed_prune
 UPDATE record_feed SET sealed = NULL, pruned_us = $4
 WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+-- name: record_feed_prune (postgres)
+UPDATE record_feed f SET sealed = NULL, pruned_us = $4
+FROM (SELECT t.ctid AS at FROM unnest($3::bigint[]) AS w (stamp)
+	CROSS JOIN LATERAL (SELECT r.ctid FROM record_feed r
+	WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.stamp = w.stamp OFFSET 0) AS t) AS s
+WHERE f.ctid = s.at;
 
 -- name: record_feed_remove
 DELETE FROM record_feed WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+-- name: record_feed_remove (postgres)
+DELETE FROM record_feed f USING (
+	SELECT t.ctid AS at FROM unnest($3::bigint[]) AS w (stamp)
+	CROSS JOIN LATERAL (SELECT r.ctid FROM record_feed r
+	WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.stamp = w.stamp OFFSET 0) AS t) AS s
+WHERE f.ctid = s.at;
 
 -- name: record_feed_clear
 DELETE FROM record_feed WHERE connection_id = $1 AND dataset_id = $2;
@@ -159,6 +240,11 @@ ORDER BY stamp LIMIT $5;
 -- name: record_feed_row
 SELECT stamp, external_id, created_us, deleted_us, pruned_us, sealed FROM record_feed
 WHERE connection_id = $1 AND dataset_id = $2 AND stamp = $3;
+-- name: record_feed_row (postgres)
+SELECT f.stamp, f.external_id, f.created_us, f.deleted_us, f.pruned_us, f.sealed, w.ord - 1
+FROM unnest($3::bigint[]) WITH ORDINALITY AS w (stamp, ord)
+CROSS JOIN LATERAL (SELECT * FROM record_feed
+	WHERE connection_id = $1 AND dataset_id = $2 AND stamp = w.stamp OFFSET 0) AS f;
 
 -- name: record_feed_first
 SELECT stamp, external_id FROM record_feed WHERE connection_id = $1 AND dataset_id = $2

@@ -61,7 +61,11 @@ static int open_store(struct serve *s, struct err *err)
 	TRY(settled);
 	if (settled)
 		log_warn(NULL, "finished an interrupted rotation of the key file");
-	if (first.is_first)
+	if (first.is_first && s->conf->database)
+		fprintf(stderr,
+			"tidemark: first start in this database\n"
+			"  keys  of the environments dev and prod: tidemark keys --database URL\n");
+	else if (first.is_first)
 		fprintf(stderr,
 			"tidemark: first start\n"
 			"  data  %s\n"
@@ -109,7 +113,7 @@ static void open_work(struct serve *s)
 	struct outbox_config cfg = {
 		.loop = s->eng.loop, .db = s->eng.db, .keys = s->eng.keys, .client = s->eng.client
 	};
-	struct runs_config runs = { 0 };
+	struct runs_config runs = { .shared = s->conf->database != NULL };
 
 	s->eng.oplog = oplog_new(s->eng.loop, s->eng.db);
 	s->inbox = (struct inbox){ .keys = s->eng.keys, .providers = s->eng.providers };

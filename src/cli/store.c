@@ -101,29 +101,49 @@ int store_settle_key(struct store *s, struct err *err)
 	return s->key_path[0] ? keyfile_settle(s->key_path, s->keys, err) : 0;
 }
 
-static int open_all(
+/* The file of the data folder; nobody else may serve it at the same time. */
+static int find_file(
 	const struct settings *conf, enum store_mode mode, struct store *s, struct err *err)
 {
-	bool beside = mode == STORE_BESIDE;
-
-	if (conf->database)
-		return err_set(err, ERR_INVALID,
-			"--database: this version keeps its data in a SQLite file; PostgreSQL "
-			"comes "
-			"with a later one (leave the setting out)");
 	TRY(make_path(conf, "tidemark.db", s->path, sizeof(s->path), err));
 	s->is_new = access(s->path, F_OK) < 0;
-	if (s->is_new && beside)
+	if (s->is_new && mode == STORE_BESIDE)
 		return err_set(err, ERR_NOT_FOUND,
 			"there is no data in %s (`tidemark serve` makes it, --data names another)",
 			conf->data);
 	TRY(dir_ensure(conf->data, err));
-	if (!beside)
-		TRY(lock(conf, s, err));
+	return mode == STORE_BESIDE ? 0 : lock(conf, s, err);
+}
+
+/* Nodes share a database; what they must also share, the key, is no file of one of them. */
+static int check_shared_key(const struct settings *conf, struct err *err)
+{
+	char path[1024];
+
+	if (conf->encryption_key)
+		return 0;
+	TRY(make_path(conf, "master.key", path, sizeof(path), err));
+	if (access(path, F_OK) == 0)
+		return 0;
+	return err_set(err, ERR_INVALID,
+		"a database needs the key that all its servers share: set TIDEMARK_ENCRYPTION_KEY "
+		"(make one with: openssl rand -base64 32)");
+}
+
+static int open_all(
+	const struct settings *conf, enum store_mode mode, struct store *s, struct err *err)
+{
+	if (conf->database)
+		TRY(check_shared_key(conf, err));
+	else
+		TRY(find_file(conf, mode, s, err));
 	TRY(open_keys(conf, mode, s, err));
 	s->loop = loop_new();
 	struct db_config cfg = {
-		.path = s->path, .readers = (unsigned)conf->db_readers, .shared = beside
+		.path = s->path,
+		.url = conf->database,
+		.readers = (unsigned)conf->db_readers,
+		.shared = mode == STORE_BESIDE,
 	};
 	return db_open(&cfg, s->loop, &s->db, err);
 }

@@ -31,6 +31,13 @@ struct db_backend {
 	void (*rollback)(struct dbc *c);
 	/* False once an error (disk full...) has ended the transaction behind our back. */
 	bool (*in_transaction)(struct dbc *c);
+	/*
+	 * After a job or its commit failed: in how many ms it is worth running again (attempt
+	 * counts from 1, since_ms is the time since the first), < 0 = not. NULL: never.
+	 */
+	int (*again_ms)(struct dbc *c, unsigned attempt, int64_t since_ms);
+	/* What was last known; NULL: always. Any thread. */
+	bool (*reachable)(void *store);
 	int (*savepoint)(struct dbc *c, struct err *err);
 	int (*release)(struct dbc *c, struct err *err);
 	void (*rollback_to)(struct dbc *c); /* and release */
@@ -51,4 +58,4 @@ struct db_backend {
 	int (*check)(struct dbc *c, struct err *err);
 };
 
-extern const struct db_backend db_sqlite;
+extern const struct db_backend db_sqlite, db_postgres;

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 /* A group stops taking jobs after this long, so that its first job does not wait for ever. */
 #define GROUP_US 5000
@@ -182,7 +183,7 @@ static int group_commit(struct dbc *c, struct err *err)
 		c->be->rollback(c);
 		return rc;
 	}
-	(void)FAULT("db.committed", err); /* a place to be killed at: what is here stays */
+	(void)FAULT("db.committed", NULL); /* a place to be killed at: what is here stays */
 	return 0;
 }
 
@@ -234,17 +235,44 @@ static void write_group(struct worker *w, struct job *first)
 	}
 }
 
-static void run_alone(struct worker *w, struct job *job)
+static int run_once(struct worker *w, struct job *job)
 {
 	struct dbc *c = w->c;
 
-	int rc = c->be->begin(c, w->mode, &job->err);
-	if (rc == 0) {
-		rc = job_call(c, job);
-		if (rc < 0 || w->mode == DB_READ)
-			c->be->rollback(c);
-		else if (group_commit(c, &job->err) == 0)
-			count_commit(w->db);
+	job->err = (struct err){ 0 };
+	TRY(c->be->begin(c, w->mode, &job->err));
+	int rc = job_call(c, job);
+	if (rc < 0 || w->mode == DB_READ)
+		c->be->rollback(c);
+	else if ((rc = group_commit(c, &job->err)) == 0)
+		count_commit(w->db);
+	return rc;
+}
+
+/* Sleeps, unless the database closes: then nobody has time to wait for a server. */
+static bool wait_again(struct db *db, int ms)
+{
+	for (; ms > 0; ms -= 50) {
+		struct timespec t = { 0, (ms < 50 ? ms : 50) * 1000000L };
+		nanosleep(&t, NULL);
+		pthread_mutex_lock(&db->lock);
+		bool closing = db->closing;
+		pthread_mutex_unlock(&db->lock);
+		if (closing)
+			return false;
+	}
+	return true;
+}
+
+static void run_alone(struct worker *w, struct job *job)
+{
+	const struct db_backend *be = w->db->be;
+	int64_t since_us = clock_mono_us();
+
+	for (unsigned attempt = 1; run_once(w, job) < 0 && be->again_ms; attempt++) {
+		int ms = be->again_ms(w->c, attempt, (clock_mono_us() - since_us) / 1000);
+		if (ms < 0 || !wait_again(w->db, ms))
+			break;
 	}
 	job_finish(job);
 }
@@ -294,11 +322,11 @@ static int workers_start(struct db *db, unsigned readers, struct err *err)
 	return 0;
 }
 
-static struct db *db_new(struct loop *loop)
+static struct db *db_new(const struct db_backend *be, struct loop *loop)
 {
 	struct db *db = NEW(struct db);
 
-	db->be = &db_sqlite;
+	db->be = be;
 	db->loop = loop;
 	pthread_mutex_init(&db->lock, NULL);
 	pthread_cond_init(&db->finished, NULL);
@@ -311,10 +339,8 @@ static struct db *db_new(struct loop *loop)
 
 int db_open(const struct db_config *cfg, struct loop *loop, struct db **ret, struct err *err)
 {
-	own(db_close) struct db *db = db_new(loop);
+	own(db_close) struct db *db = db_new(cfg->url ? &db_postgres : &db_sqlite, loop);
 
-	if (cfg->url)
-		return err_set(err, ERR_INVALID, "this build has no PostgreSQL back end");
 	TRY(db->be->open(cfg, &db->store, err));
 	TRY(workers_start(db, cfg->readers, err));
 	*ret = take(db);
@@ -412,4 +438,9 @@ void db_stats(struct db *db, struct db_stats *ret)
 	pthread_mutex_lock(&db->lock);
 	*ret = db->stats;
 	pthread_mutex_unlock(&db->lock);
+}
+
+bool db_reachable(const struct db *db)
+{
+	return !db->be->reachable || db->be->reachable(db->store);
 }

@@ -174,3 +174,6 @@ struct db_stats {
 	int64_t jobs, commits, queued;
 };
 void db_stats(struct db *db, struct db_stats *ret);
+
+/* Whether the database server answered last time; a file always does. Any thread. */
+bool db_reachable(const struct db *db);

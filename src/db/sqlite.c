@@ -295,6 +295,8 @@ static int check_queries(struct dbc *c, struct err *err)
 {
 	for (size_t i = 0; i < Q_COUNT; i++) {
 		sqlite3_stmt *st = NULL;
+		if (!query_texts[i].sqlite)
+			continue; /* the other back end's own */
 		TRY(prepare(conn_of(c), query_texts[i].name, query_texts[i].sqlite, &st, err));
 		sqlite3_finalize(st);
 	}

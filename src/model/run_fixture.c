@@ -1,6 +1,7 @@
 #include "model/run_fixture.h"
 
 #include "crypto/keyring.h"
+#include "db/testdb.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +12,7 @@
 
 struct world *world;
 
-static char dir[64];
+static struct testdb testdb;
 
 /* Stands in for the table: webhooks are looked at, not sent. */
 int outbox_add(struct dbc *c UNUSED, const struct outbox_message *m, struct err *err UNUSED)
@@ -90,29 +91,22 @@ void world_open(struct world *w)
 	struct sv text = SV_LIT("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
 	struct master_key master = { 0 };
 	struct err err = { 0 };
-	char path[96];
 
 	assert_int_equal(master_key_parse(text, &master, &err), 0);
 	w->keys = keyring_new(&master);
 	world = w;
-	snprintf(dir, sizeof(dir), "/tmp/tidemark-run-XXXXXX");
-	if (!mkdtemp(dir))
-		fail_msg("no directory for the test");
-	snprintf(path, sizeof(path), "%s/t.db", dir);
-	if (db_open(&(struct db_config){ .path = path }, w->loop, &w->db, &err) < 0 ||
+	testdb_make(&testdb);
+	struct db_config cfg = testdb_config(&testdb);
+	if (db_open(&cfg, w->loop, &w->db, &err) < 0 ||
 		db_run(w->db, DB_WRITE, job_fill, w, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
 void world_close(struct world *w)
 {
-	char command[128];
-
 	db_close(w->db);
 	keyring_free(w->keys);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	if (system(command))
-		fail_msg("%s", command);
+	testdb_drop(&testdb);
 }
 
 void in_world(db_job_fn *job)

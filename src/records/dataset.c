@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#define RACES_MAX 1000 /* lost ones; each was won by another dataset of the connection */
 #define MODEL_MAX 512 /* Model::variant */
 
 static void read_row(struct rows *r, const struct records_of *of, struct dataset *ret)
@@ -54,14 +55,17 @@ int dataset_lock_quietly(
 int dataset_lock(struct dbc *c, const struct records_of *of, struct dataset *ret, struct err *err)
 {
 	struct arg now = arg_i64(clock_now_ms());
+	int rc;
 
-	int rc = try_lock(c, of, now, ret, err);
-	if (rc != ERR_NOT_FOUND)
-		return rc;
-	/* Another node may create it at the same time: then nothing is inserted here. */
-	TRY(db_exec(c, Q_DATASET_CREATE, ARGS(arg_i64(of->connection), arg_sv(of->model), now),
-		NULL, err));
-	return try_lock(c, of, now, ret, err);
+	/*
+	 * Another transaction may create it, or take its number, at the same time: then nothing is
+	 * inserted here, and somebody else got on.
+	 */
+	for (int i = 0; (rc = try_lock(c, of, now, ret, err)) == ERR_NOT_FOUND && i < RACES_MAX;
+		i++)
+		TRY(db_exec(c, Q_DATASET_CREATE,
+			ARGS(arg_i64(of->connection), arg_sv(of->model), now), NULL, err));
+	return rc;
 }
 
 int64_t dataset_stamp(struct dataset *d)

@@ -11,33 +11,64 @@ struct victim {
 	int64_t row_no, stamp;
 };
 
+/* Rows read at a time: not all rows of a dataset fit into memory. */
+#define PAGE_ROWS 10000
+
+struct search {
+	const struct seen *seen;
+	struct victim *list;
+	size_t count, limit;
+	int64_t behind; /* row number that was looked at last */
+	bool full;
+};
+
+/* Unseen live rows of one page; how many rows it had. */
+static int64_t search_page(
+	struct dbc *c, const struct dataset *d, struct search *s, struct err *err)
+{
+	own_in(rows_done) struct rows rows = { 0 };
+	int64_t n = 0;
+	int rc;
+
+	TRY(db_query(c, Q_RECORD_KEY_PAGE,
+		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(s->behind),
+			arg_i64(PAGE_ROWS)),
+		&rows, err));
+	while ((rc = rows_next(&rows, err)) > 0) {
+		int64_t row_no = row_i64(&rows, 0);
+		bool unseen = !(row_i64(&rows, 3) & ROW_DELETED) && !seen_has(s->seen, row_no);
+		if (unseen && s->count == s->limit) {
+			s->full = true;
+			break;
+		}
+		if (unseen)
+			s->list[s->count++] = (struct victim){
+				.row_no = row_no,
+				.id = arena_sv(db_arena(c), row_sv(&rows, 1)),
+				.stamp = row_i64(&rows, 2),
+			};
+		s->behind = row_no;
+		n++;
+	}
+	return rc < 0 ? rc : n;
+}
+
 /* Collects unseen live rows behind o->after; o->more when there were too many. */
 static int collect(struct dbc *c, const struct dataset *d, struct records_outdated *o,
 	struct victim *list, size_t limit, size_t *ret_count, struct err *err)
 {
-	own_in(rows_done) struct rows rows = { 0 };
 	struct seen seen;
-	size_t n = 0;
-	int rc;
+	struct search s = { .seen = &seen, .list = list, .limit = limit, .behind = o->after - 1 };
+	int64_t n;
 
 	TRY(seen_since(c, d, o->generation, db_arena(c), &seen, err));
-	TRY(db_query(c, Q_RECORD_KEY_LIVE,
-		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(o->after - 1)), &rows, err));
-	while ((rc = rows_next(&rows, err)) > 0) {
-		if (seen_has(&seen, row_i64(&rows, 0)))
-			continue;
-		if (n == limit) {
-			o->more = true;
-			break;
-		}
-		list[n++] = (struct victim){
-			.row_no = row_i64(&rows, 0),
-			.id = arena_sv(db_arena(c), row_sv(&rows, 1)),
-			.stamp = row_i64(&rows, 2),
-		};
-	}
-	*ret_count = n;
-	return rc < 0 ? rc : 0;
+	do {
+		n = search_page(c, d, &s, err);
+		TRY((int)(n < 0 ? n : 0));
+	} while (n == PAGE_ROWS && !s.full);
+	o->more = s.full;
+	*ret_count = s.count;
+	return 0;
 }
 
 static void report(struct records_outdated *o, const struct victim *list, size_t count)

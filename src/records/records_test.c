@@ -19,22 +19,17 @@ static struct keyring *make_keys(void)
 
 void store_open_db(struct store *s, struct loop *loop)
 {
-	char path[96];
+	struct db_config cfg = testdb_config(&s->at);
 	struct err err = { 0 };
 
-	snprintf(path, sizeof(path), "%s/t.db", s->dir);
-	if (db_open(&(struct db_config){ .path = path }, loop, &s->db, &err) < 0)
+	if (db_open(&cfg, loop, &s->db, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
 void store_open(struct store *s, struct loop *loop)
 {
-	/* In memory where there is such a place: waiting for a disk is most of the time. */
-	const char *where = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-
 	*s = (struct store){ 0 };
-	snprintf(s->dir, sizeof(s->dir), "%s/tidemark-records-XXXXXX", where);
-	assert_non_null(mkdtemp(s->dir));
+	testdb_make(&s->at);
 	store_open_db(s, loop);
 	s->keys = make_keys();
 	s->of = (struct records_of){
@@ -47,14 +42,11 @@ void store_open(struct store *s, struct loop *loop)
 
 void store_close(struct store *s)
 {
-	char command[128];
-
 	check_store(s);
 	db_close(s->db);
 	keyring_free(s->keys);
 	arena_done(&s->arena);
-	snprintf(command, sizeof(command), "rm -rf %s", s->dir);
-	assert_int_equal(system(command), 0);
+	testdb_drop(&s->at);
 }
 
 int store_setup(void **state)

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "data/json.h"
+#include "db/testdb.h"
 #include "records/batch.h"
 #include "records/check.h"
 #include "records/outdated.h"
@@ -19,7 +20,7 @@
 struct loop;
 
 struct store {
-	char dir[64];
+	struct testdb at;
 	struct db *db;
 	struct keyring *keys;
 	struct records_of of; /* connection 7, model Contact */

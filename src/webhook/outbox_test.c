@@ -5,13 +5,13 @@
 #include "base/sv.h"
 #include "crypto/keyring.h"
 #include "db/db.h"
+#include "db/testdb.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "model/env.h"
 #include "webhook/sign.h"
 
 #include <setjmp.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ struct rig {
 	struct http_client *client;
 	struct guard *guard;
 	struct outbox *outbox;
-	char dir[64], path[96];
+	struct testdb testdb;
 	int64_t env;
 	struct sv key;
 	struct arena arena;
@@ -133,10 +133,8 @@ static void rig_open(struct rig *r)
 				 &master, &err),
 		0);
 	r->keys = keyring_new(&master);
-	snprintf(r->dir, sizeof(r->dir), "/tmp/tidemark-outbox-XXXXXX");
-	if (!mkdtemp(r->dir))
-		fail_msg("no directory for the test");
-	snprintf(r->path, sizeof(r->path), "%s/t.db", r->dir);
+	testdb_make(&r->testdb);
+	struct db_config cfg = testdb_config(&r->testdb);
 	struct http_server_opts server = {
 		.listen = SV_LIT("127.0.0.1:0"), .handler = handle, .limit = limit, .ctx = r
 	};
@@ -144,7 +142,7 @@ static void rig_open(struct rig *r)
 	assert_int_equal(guard_allow(r->guard, SV_LIT("127.0.0.1"), &err), 0);
 	r->client = http_client_new(r->loop, &(struct http_client_opts){ .guard = r->guard });
 	if (http_server_new(r->loop, &server, &r->server, &err) < 0 ||
-		db_open(&(struct db_config){ .path = r->path }, r->loop, &r->db, &err) < 0 ||
+		db_open(&cfg, r->loop, &r->db, &err) < 0 ||
 		db_run(r->db, DB_WRITE, job_environment, r, &err) < 0)
 		fail_msg("%s", err.msg);
 }
@@ -164,8 +162,6 @@ static void drain(struct rig *r)
 
 static void rig_close(struct rig *r)
 {
-	char command[128];
-
 	if (r->outbox)
 		drain(r);
 	http_server_drain(r->server, stop, r);
@@ -177,9 +173,7 @@ static void rig_close(struct rig *r)
 	guard_free(r->guard);
 	arena_done(&r->arena);
 	loop_free(r->loop);
-	snprintf(command, sizeof(command), "rm -rf %s", r->dir);
-	if (system(command))
-		fail_msg("%s", command);
+	testdb_drop(&r->testdb);
 }
 
 struct owed {
@@ -232,24 +226,9 @@ static void deliver(struct rig *r, int64_t want)
 	loop_run(r->loop);
 }
 
-/* The first column of the rows, joined. */
 static const char *ask(struct rig *r, const char *sql)
 {
-	static char text[1000];
-	sqlite3_stmt *stmt;
-	sqlite3 *db;
-	size_t at = 0;
-
-	assert_int_equal(sqlite3_open(r->path, &db), SQLITE_OK);
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		fail_msg("%s", sqlite3_errmsg(db));
-	text[0] = 0;
-	while (sqlite3_step(stmt) == SQLITE_ROW)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s ",
-			(const char *)sqlite3_column_text(stmt, 0));
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return text;
+	return testdb_ask(&r->testdb, sql);
 }
 
 /* Tests. */
