@@ -142,7 +142,8 @@ static int set(struct settings *conf, const struct setting *s, struct sv text, c
 	case TEXT:
 	case SECRET: break;
 	}
-	*(const char **)field(conf, s) = text.len ? arena_str(&conf->arena, text) : NULL;
+	/* Nothing given is nothing said: `--data "$DIR"` with DIR unset. */
+	*(const char **)field(conf, s) = text.len ? arena_str(&conf->arena, text) : s->text;
 	return 0;
 }
 

@@ -53,6 +53,19 @@ static void test_flags_win_over_the_environment(void **state)
 	assert_string_equal(conf->providers.items[1], "d.yaml");
 }
 
+static void test_empty_is_not_given(void **state)
+{
+	(void)state;
+	const char *envp[] = { "TIDEMARK_DATA=", "TIDEMARK_ENCRYPTION_KEY=", NULL };
+	const char *argv[] = { "--listen", "", "--database=" };
+	own(settings_free) struct settings *conf = load(3, argv, envp, NULL);
+
+	assert_string_equal(conf->data, "tidemark-data");
+	assert_string_equal(conf->listen, "127.0.0.1:3003");
+	assert_null(conf->database);
+	assert_null(conf->encryption_key);
+}
+
 static void test_presets_are_found_by_their_prefix(void **state)
 {
 	(void)state;
@@ -155,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_flags_win_over_the_environment),
+		cmocka_unit_test(test_empty_is_not_given),
 		cmocka_unit_test(test_presets_are_found_by_their_prefix),
 		cmocka_unit_test(test_mistakes_are_explained),
 		cmocka_unit_test(test_a_file_is_the_lowest_layer),
