@@ -53,10 +53,6 @@ SET credentials_sealed = $2, connection_config = $3, metadata = $4, tags = $5, e
 	webhook_url_override = $7, errors = '[]', updated_ms = $8
 WHERE id = $1;
 
--- name: connection_set_credentials
-UPDATE connections SET credentials_sealed = $2, connection_config = $3, updated_ms = $4
-WHERE id = $1;
-
 -- name: connection_update
 UPDATE connections SET tags = $2, end_user = $3, webhook_url_override = $4, updated_ms = $5
 WHERE id = $1;
@@ -72,3 +68,7 @@ UPDATE connections SET last_fetched_ms = $2 WHERE id = $1;
 
 -- name: connection_delete
 UPDATE connections SET deleted_ms = $2 WHERE id = $1 AND deleted_ms IS NULL;
+
+-- name: connection_swap_credentials
+UPDATE connections SET credentials_sealed = $2, connection_config = $3, errors = '[]', updated_ms = $4
+WHERE id = $1 AND credentials_sealed = $5 AND deleted_ms IS NULL;

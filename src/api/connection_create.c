@@ -6,11 +6,10 @@
 #include "data/json.h"
 #include "data/uuid.h"
 #include "db/db.h"
+#include "model/auth_webhook.h"
 #include "model/connection.h"
-#include "model/env.h"
 #include "model/function.h"
 #include "model/integration.h"
-#include "model/outbox.h"
 #include "model/provider.h"
 #include "model/run.h"
 
@@ -89,68 +88,17 @@ static void read_connection(
 
 /* --- what follows --- */
 
-static struct json_t *end_user_of_webhook(const struct connection *conn)
-{
-	own(json_unref) struct json_t *user = NULL;
-	struct json_t *out = json_new_obj();
-
-	if (json_parse(conn->end_user, &user, NULL) < 0)
-		return out;
-	json_set_str(out, "endUserId", json_sv(json_member(user, SV_LIT("id"))));
-	json_set_str(out, "endUserEmail", json_sv(json_member(user, SV_LIT("email"))));
-	struct sv org = json_sv(json_find(user, SV_LIT("organization.id")));
-	if (org.ptr)
-		json_set_str(out, "organizationId", org);
-	struct json_t *tags = json_member(user, SV_LIT("tags"));
-	json_set(out, SV_LIT("tags"),
-		json_kind(tags) == JSON_KIND_OBJECT ? json_ref(tags) : json_new_obj());
-	return out;
-}
-
-static struct sv webhook_body(struct api_call *call, const struct connection *conn,
-	const struct environment *env, bool created)
-{
-	own(json_unref) struct json_t *body = json_new_obj();
-	own(json_unref) struct json_t *tags = NULL;
-	own_in(buf_done) struct buf text = { 0 };
-	const struct provider *p = provider_find(call->eng->providers, conn->provider);
-
-	json_set_str(body, "from", SV_LIT("nango"));
-	json_set_str(body, "type", SV_LIT("auth"));
-	json_set_str(body, "connectionId", conn->connection_id);
-	json_set_str(body, "providerConfigKey", conn->integration);
-	json_set_str(body, "authMode", p ? p->auth_mode : SV_LIT("NONE"));
-	json_set_str(body, "provider", conn->provider);
-	json_set_str(body, "environment", env->name);
-	json_set_str(body, "operation", created ? SV_LIT("creation") : SV_LIT("override"));
-	json_set_bool(body, "success", true);
-	if (json_parse(conn->tags, &tags, NULL) == 0 && json_len(tags) > 0)
-		json_set(body, SV_LIT("tags"), json_ref(tags));
-	if (conn->end_user.ptr)
-		json_set(body, SV_LIT("endUser"), end_user_of_webhook(conn));
-	buf_init(&text, 1 << 20);
-	json_dump_sorted(body, &text);
-	return arena_sv(call->arena, buf_sv(&text));
-}
-
 static int owe_webhook(struct api_call *call, struct dbc *c, const struct connection *conn,
 	bool created, struct err *err)
 {
-	struct environment env;
-
-	TRY(env_get(c, conn->environment_id, call->arena, &env, err));
-	if (created && !env.on_auth_creation)
-		return 0;
-	struct outbox_message m = {
-		.environment_id = env.id,
-		.type = "auth",
-		.action = created ? "connection_create" : "connection_refresh",
-		.body = webhook_body(call, conn, &env, created),
-		.url_override = conn->webhook_url_override,
-		.integration = conn->integration,
-		.connection = conn->connection_id,
+	const struct provider *p = provider_find(call->eng->providers, conn->provider);
+	struct auth_event e = {
+		.connection = conn,
+		.auth_mode = p ? p->auth_mode : SV_LIT("NONE"),
+		.operation = created ? AUTH_CREATION : AUTH_OVERRIDE,
 	};
-	int owed = outbox_add(c, &m, err);
+
+	int owed = auth_webhook_owe(c, &e, err);
 	if (owed > 0)
 		call->effects |= EFFECT_OUTBOX;
 	return owed < 0 ? owed : 0;

@@ -3,6 +3,7 @@
 
 #include "api/connections.h"
 #include "api/handlers.h"
+#include "auth/refresh.h"
 #include "base/sv.h"
 #include "data/json.h"
 #include "db/db.h"
@@ -144,7 +145,94 @@ static int find(struct api_call *call, struct dbc *c, struct connection *ret, st
 	return rc;
 }
 
-int connections_get(struct api_call *call, struct dbc *c, struct err *err)
+/* GET: the token is made fresh first, so a loop handler with jobs on both sides of that. */
+struct getting {
+	struct connection conn;
+	bool force, done;
+	struct refresh_outcome outcome;
+};
+
+/* 424 or 400, with the connection as it is, its dead credentials left out. */
+static int refuse_stale(struct api_call *call, struct dbc *c, const struct connection *conn,
+	const struct refresh_outcome *o, struct err *err)
+{
+	struct connection_view view = { .times = write_time };
+	own_in(buf_done) struct buf whole = { 0 };
+
+	TRY(connection_reply(call, c, 200, conn, &view, err));
+	whole = call->out;
+	call->out = (struct buf){ 0 };
+	buf_init(&call->out, whole.max);
+	struct jw w = api_json(call, o->status);
+	jw_obj(&w);
+	jw_kv_obj(&w, "error");
+	jw_kv_cstr(&w, "message", o->message);
+	jw_kv_cstr(&w, "code",
+		sv_starts(sv_str(o->code), SV_LIT("connection_")) ? o->code
+								  : "invalid_credentials");
+	jw_kv_obj(&w, "payload");
+	jw_kv_raw(&w, "connection", buf_sv(&whole));
+	jw_end(&w);
+	jw_end(&w);
+	jw_end(&w);
+	call->refused = true;
+	return err_set(err, ERR_INVALID, "%s", o->code);
+}
+
+static int get_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct api_call *call = arg;
+	struct getting *g = call->state;
+	const struct refresh_outcome *o = &g->outcome;
+	struct connection_view view = { .times = write_time,
+		.credentials = api_allows(call, "connections:read_credentials"),
+		.refresh_token = sv_eq_str(api_query(call, "refresh_token"), "true") };
+
+	call->refused = false;
+	TRY(find(call, c, &g->conn, err));
+	if (!g->done)
+		return 0;
+	/* A refresh that was demanded and failed is an error even while the old token lives. */
+	if (o->code[0] && (g->force || !o->usable))
+		return refuse_stale(call, c, &g->conn, o, err);
+	return connection_reply(call, c, 200, &g->conn, &view, err);
+}
+
+static bool written(struct api_call *call)
+{
+	struct getting *g = call->state;
+
+	if (call->flow.err.code == ERR_OK)
+		call->touch_connection = g->conn.id;
+	return false;
+}
+
+static bool refreshed(struct api_call *call)
+{
+	struct getting *g = call->state;
+
+	if (call->flow.err.code != ERR_OK)
+		return false;
+	g->done = true;
+	call->finish = written;
+	db_submit(call->eng->db, DB_READ, &call->flow.op, get_job, call);
+	return true;
+}
+
+static bool found(struct api_call *call)
+{
+	struct getting *g = call->state;
+	struct refresh_request req = { .connection = g->conn.id,
+		.why = g->force ? REFRESH_DEMANDED : REFRESH_DUE };
+
+	if (call->flow.err.code != ERR_OK)
+		return false; /* a refusal, or answered as our failure */
+	call->finish = refreshed;
+	refresh_connection(call->eng->refresher, &call->flow.op, &req, &g->outcome);
+	return true;
+}
+
+bool connections_get(struct api_call *call)
 {
 	static const struct check query[] = {
 		INTEGRATION_FIELD,
@@ -153,23 +241,24 @@ int connections_get(struct api_call *call, struct dbc *c, struct err *err)
 		{ "refresh_github_app_jwt_token", CHECK_BOOL_TEXT, .options = "true|false" },
 		{ 0 },
 	};
-	struct connection conn;
+	struct getting *g = ARENA_NEW(call->arena, struct getting);
 
-	TRY(api_check_query(call, query, err));
-	bool refresh_token = sv_eq_str(api_query(call, "refresh_token"), "true");
-	bool force = sv_eq_str(api_query(call, "force_refresh"), "true");
-	bool secrets = api_allows(call, "connections:read_credentials");
-	if ((refresh_token || force) && !secrets)
-		return api_refuse(call, err, 403, "forbidden",
+	if (api_check_query(call, query, NULL) < 0)
+		return false;
+	g->force = sv_eq_str(api_query(call, "force_refresh"), "true");
+	if ((g->force || sv_eq_str(api_query(call, "refresh_token"), "true")) &&
+		!api_allows(call, "connections:read_credentials")) {
+		api_refuse(call, NULL, 403, "forbidden",
 			"You do not have permission to force refresh the token or refresh the "
 			"token");
-	TRY(find(call, c, &conn, err));
-	struct connection_view view = {
-		.times = write_time, .credentials = secrets, .refresh_token = refresh_token
-	};
-	TRY(connection_reply(call, c, 200, &conn, &view, err));
-	call->touch_connection = conn.id;
-	return 0;
+		return false;
+	}
+	call->state = g;
+	/* Without credentials in the answer nobody needs them fresh. */
+	g->done = !api_allows(call, "connections:read_credentials");
+	call->finish = g->done ? written : found;
+	db_submit(call->eng->db, DB_READ, &call->flow.op, get_job, call);
+	return true;
 }
 
 int connections_delete(struct api_call *call, struct dbc *c, struct err *err)

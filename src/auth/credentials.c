@@ -9,14 +9,16 @@
 static const struct {
 	const char *name;
 	const char *token; /* member that holds the bearer token, NULL = none */
-	const char *required[3]; /* members that must be there, as text */
+	/* Members that must be there, as text; "a|b": one of them (the token, or what it is had
+	 * with). */
+	const char *required[3];
 	bool ready;
 } types[AUTH_TYPE_COUNT] = {
 	[AUTH_NONE] = { "NONE", NULL, { NULL }, true },
 	[AUTH_API_KEY] = { "API_KEY", NULL, { "apiKey" }, true },
 	[AUTH_BASIC] = { "BASIC", NULL, { "username" }, true },
 	[AUTH_OAUTH2] = { "OAUTH2", "access_token", { "access_token" }, true },
-	[AUTH_OAUTH2_CC] = { "OAUTH2_CC", "token", { "token" }, true },
+	[AUTH_OAUTH2_CC] = { "OAUTH2_CC", "token", { "token|client_id" }, true },
 	[AUTH_OAUTH1] = { "OAUTH1", NULL, { "oauth_token", "oauth_token_secret" }, false },
 	[AUTH_APP] = { "APP", "access_token", { "access_token" }, true },
 	[AUTH_APP_STORE] = { "APP_STORE", "access_token", { "access_token" }, true },
@@ -55,16 +57,27 @@ bool auth_type_ready(enum auth_type type)
 	return types[type].ready;
 }
 
+static bool has_one_of(const struct json_t *json, struct sv keys)
+{
+	struct sv key;
+
+	while (sv_split(&keys, '|', &key))
+		if (json_sv(json_member(json, key)).ptr)
+			return true;
+	return false;
+}
+
 static int check_required(const struct json_t *json, enum auth_type type, struct err *err)
 {
-	struct sv value;
-
 	for (size_t i = 0; i < ARRAY_LEN(types[type].required); i++) {
 		const char *key = types[type].required[i];
 		if (!key)
 			break;
-		if (json_get_str(json, key, &value, err) < 0)
-			return err_wrap(err, "credentials of type %s", types[type].name);
+		if (!has_one_of(json, sv_str(key)))
+			return err_set(err, ERR_INVALID,
+				"credentials of type %s: $.%s: expected string, got %s",
+				types[type].name, key,
+				json_kind_name(json_kind(json_member(json, sv_str(key)))));
 	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "sync/engine.h"
 
 #include "api/api.h"
+#include "auth/refresh.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -74,6 +75,27 @@ static int open_store(struct serve *s, struct err *err)
 	return 0;
 }
 
+static void webhooks_owed(void *ctx)
+{
+	struct serve *s = ctx;
+
+	outbox_wake(s->eng.outbox);
+}
+
+static void open_refresher(struct serve *s)
+{
+	struct refresher_config cfg = { .loop = s->eng.loop,
+		.db = s->eng.db,
+		.keys = s->eng.keys,
+		.client = s->eng.client,
+		.providers = s->eng.providers,
+		.backoff_ms = s->conf->refresh_backoff_ms,
+		.owed = webhooks_owed,
+		.ctx = s };
+
+	s->eng.refresher = refresher_new(&cfg);
+}
+
 static int open_client(struct serve *s, struct err *err)
 {
 	s->guard = guard_new();
@@ -81,11 +103,13 @@ static int open_client(struct serve *s, struct err *err)
 		TRY(guard_allow(s->guard, sv_str(s->conf->allow_egress.items[i]), err));
 	struct http_client_opts opts = { .guard = s->guard };
 	s->eng.client = http_client_new(s->eng.loop, &opts);
+	open_refresher(s);
 	s->proxy = (struct proxy){ .loop = s->eng.loop,
 		.db = s->eng.db,
 		.keys = s->eng.keys,
 		.client = s->eng.client,
-		.providers = s->eng.providers };
+		.providers = s->eng.providers,
+		.refresher = s->eng.refresher };
 	s->eng.proxy = &s->proxy;
 	return 0;
 }
@@ -99,13 +123,6 @@ static int open_runners(struct serve *s, struct err *err)
 		.memory_bytes = s->conf->runner_memory };
 	s->eng.runners = runner_pool_new(s->eng.loop, &cfg);
 	return 0;
-}
-
-static void webhooks_owed(void *ctx)
-{
-	struct serve *s = ctx;
-
-	outbox_wake(s->eng.outbox);
 }
 
 static void open_work(struct serve *s)
@@ -165,6 +182,7 @@ static void close_all(struct serve *s)
 	oplog_free(s->eng.oplog);
 	runner_pool_free(s->eng.runners);
 	proxy_done(&s->proxy);
+	refresher_free(s->eng.refresher);
 	http_client_free(s->eng.client);
 	guard_free(s->guard);
 	providers_close(s->eng.providers);
@@ -177,7 +195,7 @@ static void close_all(struct serve *s)
 
 /* --- ending --- */
 
-enum { DRAIN_HTTP, DRAIN_RUNS, DRAIN_OUTBOX, DRAIN_LOG, DRAIN_DONE };
+enum { DRAIN_HTTP, DRAIN_RUNS, DRAIN_TOKENS, DRAIN_OUTBOX, DRAIN_LOG, DRAIN_DONE };
 
 static struct serve *serve_of(struct flow *f)
 {
@@ -212,6 +230,13 @@ static int drain_runs(struct flow *f)
 	f->op.done = flow_wake;
 	f->op.ctx = f;
 	runs_drain(s->eng.runs, s->conf->drain_timeout_ms, &f->op);
+	return flow_wait(f, DRAIN_TOKENS);
+}
+
+/* A token that was asked for must be saved: the old one may be gone. */
+static int drain_tokens(struct flow *f)
+{
+	refresher_drain(serve_of(f)->eng.refresher, drained, f);
 	return flow_wait(f, DRAIN_OUTBOX);
 }
 
@@ -241,6 +266,7 @@ enum { FOREVER_MS = 24 * 3600 * 1000 };
 static const struct flow_step drain_steps[] = {
 	[DRAIN_HTTP] = { "finish requests", drain_http, .timeout_ms = FOREVER_MS },
 	[DRAIN_RUNS] = { "end runs", drain_runs, .timeout_ms = FOREVER_MS, .catches = true },
+	[DRAIN_TOKENS] = { "save tokens", drain_tokens, .timeout_ms = FOREVER_MS, .catches = true },
 	[DRAIN_OUTBOX] = { "end deliveries", drain_outbox, .timeout_ms = FOREVER_MS,
 		.catches = true },
 	[DRAIN_LOG] = { "flush the log", drain_log, .timeout_ms = FOREVER_MS, .catches = true },

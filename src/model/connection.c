@@ -6,6 +6,7 @@
 #include "model/row.h"
 #include "model/sealed.h"
 #include "model/sync.h"
+#include "model/token_refresh.h"
 
 void connection_read_row(struct rows *r, struct arena *a, void *ret)
 {
@@ -49,17 +50,19 @@ int connection_credentials(struct dbc *c, struct keyring *keys, const struct con
 	return sealed_open(c, keys, conn->environment_id, conn->credentials_sealed, a, ret, err);
 }
 
-int connection_save_credentials(struct dbc *c, struct keyring *keys, const struct connection *conn,
-	struct sv credentials, struct sv connection_config, struct err *err)
+int connection_swap_credentials(struct dbc *c, struct keyring *keys, const struct connection *conn,
+	struct sv credentials, bool *ret_swapped, struct err *err)
 {
 	struct sv sealed;
+	int64_t changed = 0;
 
 	TRY(sealed_make(c, keys, conn->environment_id, credentials, db_arena(c), &sealed, err));
-	return db_exec(c, Q_CONNECTION_SET_CREDENTIALS,
-		ARGS(arg_i64(conn->id), arg_blob(sealed),
-			arg_sv(connection_config.ptr ? connection_config : conn->connection_config),
-			arg_i64(clock_now_ms())),
-		NULL, err);
+	TRY(db_exec(c, Q_CONNECTION_SWAP_CREDENTIALS,
+		ARGS(arg_i64(conn->id), arg_blob(sealed), arg_sv(conn->connection_config),
+			arg_i64(clock_now_ms()), arg_blob(conn->credentials_sealed)),
+		&changed, err));
+	*ret_swapped = changed > 0;
+	return 0;
 }
 
 int connection_touch(struct dbc *c, int64_t id, struct err *err)
@@ -105,6 +108,7 @@ static int overwrite(struct dbc *c, struct connection *conn, const struct connec
 	conn->end_user = either(conn->end_user, old->end_user);
 	conn->webhook_url_override = either(conn->webhook_url_override, old->webhook_url_override);
 	conn->errors = SV_LIT("[]");
+	TRY(token_refresh_forget(c, old->id, err));
 	return db_exec(c, Q_CONNECTION_OVERWRITE,
 		ARGS(arg_i64(conn->id), arg_blob(sealed), arg_sv(conn->connection_config),
 			arg_sv(conn->metadata), arg_sv(conn->tags), arg_sv(conn->end_user),

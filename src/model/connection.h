@@ -35,9 +35,12 @@ int connection_get(
 /* The credentials as JSON text. Never to be logged. */
 int connection_credentials(struct dbc *c, struct keyring *keys, const struct connection *conn,
 	struct arena *a, struct sv *ret, struct err *err);
-/* Replaces them (a refresh), optionally the config too (absent = as it was). */
-int connection_save_credentials(struct dbc *c, struct keyring *keys, const struct connection *conn,
-	struct sv credentials, struct sv connection_config, struct err *err);
+/*
+ * Replaces them only if they still are what *conn was read with, and clears its errors: whoever
+ * gave it other credentials meanwhile wins. The config is written along.
+ */
+int connection_swap_credentials(struct dbc *c, struct keyring *keys, const struct connection *conn,
+	struct sv credentials, bool *ret_swapped, struct err *err);
 
 /* Remembers that somebody read it. */
 int connection_touch(struct dbc *c, int64_t id, struct err *err);

@@ -5,6 +5,7 @@
 #include "model/function.h"
 #include "model/row.h"
 #include "model/sealed.h"
+#include "model/token_refresh.h"
 
 static void read_row(struct rows *r, struct arena *a, void *ret)
 {
@@ -88,6 +89,8 @@ int integration_update(struct dbc *c, struct keyring *keys, struct integration *
 {
 	in->updated_ms = clock_now_ms();
 	TRY(seal(c, keys, in, s, err));
+	if (s->credentials.ptr)
+		TRY(token_refresh_retry_now(c, in->id, err));
 	return db_exec(c, Q_INTEGRATION_UPDATE,
 		ARGS(arg_i64(in->id), arg_sv(in->unique_key), arg_sv(in->display_name),
 			arg_blob(in->credentials_sealed), arg_sv(in->config),

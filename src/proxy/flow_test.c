@@ -49,8 +49,9 @@ static int job_rotate(struct dbc *c, void *arg, struct err *err)
 	struct connection conn;
 
 	TRY(connection_get(c, r->world.connection, db_arena(c), &conn, err));
-	return connection_save_credentials(c, r->world.keys, &conn,
-		SV_LIT("{\"type\":\"OAUTH2\",\"access_token\":\"second-token\"}"), SV_NULL, err);
+	bool swapped;
+	return connection_swap_credentials(c, r->world.keys, &conn,
+		SV_LIT("{\"type\":\"OAUTH2\",\"access_token\":\"second-token\"}"), &swapped, err);
 }
 
 static void rotated(void *ctx, const struct err *err)

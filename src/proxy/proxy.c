@@ -1,5 +1,7 @@
 #include "proxy/proxy.h"
 
+#include "auth/refresh.h"
+#include "auth/token.h"
 #include "base/clock.h"
 #include "base/sv.h"
 #include "crypto/random.h"
@@ -19,7 +21,22 @@
 
 #include <stdio.h>
 
-enum { PERMIT, PERMITTED, LOAD, LOADED, SEND, DECIDE, AGAIN, REFUSE, DONE };
+enum {
+	PERMIT,
+	PERMITTED,
+	LOAD,
+	LOADED,
+	CHECK,
+	CHECKED,
+	SEND,
+	LOOK,
+	RENEW,
+	RENEWED,
+	DECIDE,
+	AGAIN,
+	REFUSE,
+	DONE
+};
 enum { MAX_HOPS = 5, RETRIES_MAX = 50, LOG_WAIT_MS = 1000, MAX_WAIT_MS = 60 * 1000 };
 
 struct request {
@@ -38,6 +55,9 @@ struct request {
 	struct limiter_ticket ticket; /* from before it is loaded until its answer */
 	bool out; /* sent, and not answered yet */
 	struct sv refused_credentials; /* that a 401 came back for; in the flow's arena */
+	struct refresh_outcome refresh;
+	bool checked; /* the token is as fresh as can be had */
+	bool renewed; /* after a 401: once per request */
 	unsigned tries;
 };
 
@@ -225,7 +245,7 @@ static int enter_load(struct flow *f)
 	r->conn = proxy_cache_find(
 		p->cache, p->db, r->req.environment_id, r->req.integration, r->req.connection_id);
 	if (r->conn)
-		return SEND;
+		return CHECK;
 	r->conn = proxy_cached_new(
 		p->db, r->req.environment_id, r->req.integration, r->req.connection_id);
 	r->refusal = (struct proxy_refusal){ 0 };
@@ -244,7 +264,47 @@ static int enter_loaded(struct flow *f)
 		return FLOW_END;
 	}
 	proxy_cache_put(r->proxy->cache, r->conn);
-	return SEND;
+	return CHECK;
+}
+
+/* CHECK: a token that is about to expire is renewed first. */
+
+static int start_refresh(struct request *r, enum refresh_why why, int next)
+{
+	struct flow *f = &r->flow;
+	struct refresh_request req = { .connection = r->conn->target.id,
+		.why = why,
+		.known = r->conn->target.credentials_sealed };
+
+	f->op.done = flow_wake;
+	f->op.ctx = f;
+	refresh_connection(r->proxy->refresher, &f->op, &req, &r->refresh);
+	return flow_wait(f, next);
+}
+
+static int enter_check(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+	const struct proxy_target *t = &r->conn->target;
+
+	if (!r->proxy->refresher || r->checked ||
+		token_state(t->provider, &t->credentials, clock_now_ms()) == TOKEN_FRESH)
+		return SEND;
+	return start_refresh(r, REFRESH_DUE, CHECKED);
+}
+
+static int enter_checked(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+	const struct refresh_outcome *o = &r->refresh;
+
+	r->checked = true;
+	if (o->renewed)
+		return LOAD;
+	if (o->usable)
+		return SEND;
+	refuse(r, "control", o->code, o->status, o->message);
+	return FLOW_END;
 }
 
 /* SEND: one attempt. */
@@ -304,10 +364,10 @@ static int enter_send(struct flow *f)
 	f->op.ctx = f;
 	r->out = true;
 	http_fetch(r->proxy->client, &f->op, &r->http, redirects(r), &r->reply->response);
-	return flow_wait(f, DECIDE);
+	return flow_wait(f, LOOK);
 }
 
-/* DECIDE: done, or again after a wait. */
+/* What a decision is made of. */
 
 static uint32_t random_u32(void)
 {
@@ -333,8 +393,9 @@ static struct retry_input outcome(const struct request *r)
 		.after_header = r->req.retry_after_header,
 		.attempt = r->tries,
 		.same_credentials =
-			r->refused_credentials.ptr &&
-			sv_eq(r->refused_credentials, r->conn->target.credentials_sealed),
+			r->renewed ||
+			(r->refused_credentials.ptr &&
+				sv_eq(r->refused_credentials, r->conn->target.credentials_sealed)),
 		.now_ms = clock_now_ms(),
 		.base_ms = r->proxy->backoff_base_ms,
 		.random = random_u32(),
@@ -391,10 +452,11 @@ static void remember_refusal(struct request *r)
 			arena_sv(&r->flow.arena, r->conn->target.credentials_sealed);
 }
 
-static int enter_decide(struct flow *f)
+/* LOOK: at what came back. */
+
+static int enter_look(struct flow *f)
 {
 	struct request *r = container_of(f, struct request, flow);
-	const struct http_response *res = &r->reply->response;
 
 	if (f->cancelled)
 		return f->err.code;
@@ -402,8 +464,48 @@ static int enter_decide(struct flow *f)
 	const struct retry_input in = outcome(r);
 	hand_back(r, &in);
 	log_attempt(r);
+	return r->reply->response.status == 401 ? RENEW : DECIDE;
+}
+
+/* RENEW: a token that the provider refuses is replaced once, and the request sent again. */
+
+static int enter_renew(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+	const struct proxy_target *t = &r->conn->target;
+
+	if (!r->proxy->refresher || r->renewed || !token_renewable(t->provider, &t->credentials))
+		return DECIDE;
+	return start_refresh(r, REFRESH_REFUSED, RENEWED);
+}
+
+static int enter_renewed(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+
+	if (f->cancelled)
+		return f->err.code;
+	f->err = (struct err){ 0 }; /* without a new token the 401 is the result */
+	if (!r->refresh.renewed)
+		return DECIDE;
+	r->renewed = r->checked = true;
+	http_response_done(&r->reply->response);
+	http_response_init(&r->reply->response);
+	return PERMIT;
+}
+
+/* DECIDE: done, or again after a wait. */
+
+static int enter_decide(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+	const struct http_response *res = &r->reply->response;
+	/* The attempt with the refused token does not count. */
+	unsigned allowed = (unsigned)r->req.retries + r->renewed;
+	const struct retry_input in = outcome(r);
+
 	bool good = res->status >= 200 && res->status < 300;
-	if (good || r->tries > (unsigned)r->req.retries)
+	if (good || r->tries > allowed)
 		return finish(r);
 	struct retry_decision d = retry_decide(&in);
 	log_decision(r, &d);
@@ -437,8 +539,13 @@ static const struct flow_step steps[] = {
 	[PERMITTED] = { "be let through", enter_permitted, .catches = true },
 	[LOAD] = { "load connection", enter_load, .timeout_ms = 30000 },
 	[LOADED] = { "take connection", enter_loaded },
+	[CHECK] = { "refresh token", enter_check, .timeout_ms = 5 * 60 * 1000 },
+	[CHECKED] = { "take token", enter_checked },
 	[SEND] = { "send request", enter_send, .timeout_ms = 11 * 60 * 1000 },
-	[DECIDE] = { "decide on a retry", enter_decide, .catches = true },
+	[LOOK] = { "read response", enter_look, .catches = true },
+	[RENEW] = { "renew token", enter_renew, .timeout_ms = 5 * 60 * 1000 },
+	[RENEWED] = { "take new token", enter_renewed, .catches = true },
+	[DECIDE] = { "decide on a retry", enter_decide },
 	[AGAIN] = { "try again", enter_again },
 	[REFUSE] = { "refuse request", enter_refuse },
 	[DONE] = { "end", enter_done },

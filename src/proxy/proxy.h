@@ -14,6 +14,7 @@
 struct db;
 struct keyring;
 struct providers;
+struct refresher;
 
 /* What proxy requests need of the process; borrowed for the process's life. */
 struct proxy {
@@ -22,6 +23,7 @@ struct proxy {
 	struct keyring *keys;
 	struct http_client *client;
 	const struct providers *providers;
+	struct refresher *refresher; /* NULL: tokens are used as they are */
 	struct proxy_cache *cache; /* made on first use; proxy_done */
 	struct limiter *limiter; /* made on first use; proxy_done */
 	int64_t backoff_base_ms; /* of retries without a given wait; 0 = 3 s, tests set less */

@@ -91,6 +91,7 @@ int proxy_target_load(struct dbc *c, struct keyring *keys, const struct provider
 	TRY(find_provider(providers, in.provider, &t.provider, refusal, err));
 	TRY(load_credentials(c, keys, &conn, a, &t, refusal, err));
 	TRY(load_json(c, keys, &in, &conn, a, &t, err));
+	t.id = conn.id;
 	t.integration = in.unique_key;
 	t.connection_id = conn.connection_id;
 	t.credentials_sealed = conn.credentials_sealed;

@@ -17,6 +17,7 @@ struct providers;
 
 struct proxy_target {
 	const struct provider *provider;
+	int64_t id; /* of the connection, internal */
 	struct sv integration, connection_id;
 	struct credentials credentials;
 	struct json_t *connection_config, *metadata; /* objects or NULL */

@@ -1,9 +1,9 @@
 #include "proxy/vars.h"
 
+#include "auth/functions.h"
 #include "base/sv.h"
 #include "data/json.h"
 #include "data/tmpl.h"
-#include "proxy/functions.h"
 #include "proxy/target.h"
 
 enum { EVAL_MAX = 64 * 1024 };
@@ -121,7 +121,7 @@ int proxy_vars_eval(const struct proxy_vars *v, unsigned sets, struct sv tmpl, s
 	const struct tmpl_env env = {
 		.ctx = &scope,
 		.lookup = lookup,
-		.call = proxy_function_call,
+		.call = auth_function_call,
 		.now_ms = v->now_ms,
 		.random = sv_str(v->random[0] ? v->random : NULL),
 	};

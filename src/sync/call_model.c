@@ -1,5 +1,6 @@
 /* What functions ask of the server about itself: connection, integration, variables, other syncs.
  */
+#include "auth/refresh.h"
 #include "base/clock.h"
 #include "conf/settings.h"
 #include "model/connection.h"
@@ -103,9 +104,17 @@ static struct json_t *connection_json(
 	return obj;
 }
 
+/* The connection is read, its token made fresh, then it is read again and answered. */
+struct connection_call {
+	int64_t id;
+	bool fresh;
+	struct refresh_outcome outcome;
+};
+
 static int job_connection_get(struct dbc *db, void *arg, struct err *err)
 {
 	struct call *c = arg;
+	struct connection_call *cc = c->state;
 	bool refresh_token = json_truth(json_member(c->head, SV_LIT("refreshToken")));
 	own(json_unref) struct json_t *obj = NULL;
 	struct connection conn;
@@ -114,6 +123,9 @@ static int job_connection_get(struct dbc *db, void *arg, struct err *err)
 	int rc = find_connection(db, c, &conn, err);
 	if (rc <= 0)
 		return rc;
+	cc->id = conn.id;
+	if (!cc->fresh)
+		return 0;
 	TRY(connection_credentials(
 		db, c->fl->runs->eng->keys, &conn, db_arena(db), &credentials, err));
 	obj = connection_json(&conn, credentials, refresh_token);
@@ -121,8 +133,47 @@ static int job_connection_get(struct dbc *db, void *arg, struct err *err)
 	return 0;
 }
 
+static bool is_forced(const struct call *c)
+{
+	return json_truth(json_member(c->head, SV_LIT("forceRefresh")));
+}
+
+static void connection_fresh(void *ctx, const struct err *err)
+{
+	struct call *c = ctx;
+	struct connection_call *cc = c->state;
+	const struct refresh_outcome *o = &cc->outcome;
+
+	if (err->code == ERR_OK && o->code[0] && (is_forced(c) || !o->usable)) {
+		refuse(c, o->code, o->status, o->message);
+		call_end(c, NULL);
+	} else if (err->code != ERR_OK) {
+		call_end(c, err);
+	} else {
+		cc->fresh = true;
+		c->after = NULL;
+		call_job(c, DB_READ, job_connection_get);
+	}
+}
+
+static void connection_read(struct call *c, const struct err *err)
+{
+	struct connection_call *cc = c->state;
+	struct refresh_request req = { .connection = cc->id,
+		.why = is_forced(c) ? REFRESH_DEMANDED : REFRESH_DUE };
+
+	if (err->code != ERR_OK || c->reply) {
+		call_end(c, err);
+		return;
+	}
+	c->op = (struct op){ .done = connection_fresh, .ctx = c };
+	refresh_connection(c->fl->runs->eng->refresher, &c->op, &req, &cc->outcome);
+}
+
 int call_connection_get(struct call *c, struct err *err UNUSED)
 {
+	c->state = ARENA_NEW(&c->arena, struct connection_call);
+	c->after = connection_read;
 	return call_job(c, DB_READ, job_connection_get);
 }
 

@@ -13,6 +13,7 @@ struct engine {
 	struct keyring *keys;
 	struct providers *providers;
 	struct http_client *client;
+	struct refresher *refresher; /* of connections' tokens */
 	struct proxy *proxy;
 	struct runner_pool *runners;
 	struct oplog *oplog; /* the users' log: buffered, written in batches */

@@ -2,6 +2,7 @@
  * Runs from due to done with the real runner (its path is the argument) and a real database; only
  * the providers' answers and the outbox are scripted.
  */
+#include "auth/refresh.h"
 #include "base/fault.h"
 #include "crypto/keyring.h"
 #include "http/client.h"
@@ -97,6 +98,11 @@ static void rig_open(struct rig *r, const char *js)
 		    &r->eng.providers, &err) < 0)
 		fail_msg("%s", err.msg);
 	r->eng.client = http_client_new(r->eng.loop, &client);
+	r->eng.refresher = refresher_new(&(struct refresher_config){ .loop = r->eng.loop,
+		.db = r->eng.db,
+		.keys = r->eng.keys,
+		.client = r->eng.client,
+		.providers = r->eng.providers });
 	r->proxy = (struct proxy){ .loop = r->eng.loop };
 	r->eng.proxy = &r->proxy;
 	struct runner_pool_config pool = { .exe = runner_exe, .processes = 1, .hang_ms = 500 };
@@ -121,6 +127,7 @@ static void rig_close(struct rig *r)
 	runs_free(r->eng.runs);
 	oplog_free(r->eng.oplog);
 	runner_pool_free(r->eng.runners);
+	refresher_free(r->eng.refresher);
 	http_client_free(r->eng.client);
 	providers_close(r->eng.providers);
 	world_close(&r->world);

@@ -8,5 +8,5 @@
 #include "base/err.h"
 
 /* For struct tmpl_env; ctx is not used. */
-int proxy_function_call(
+int auth_function_call(
 	void *ctx, struct sv fn, const struct sv *args, size_t n, struct buf *out, struct err *err);

@@ -1,4 +1,4 @@
-#include "proxy/functions.h"
+#include "auth/functions.h"
 
 #include "crypto/hash.h"
 
@@ -44,7 +44,7 @@ static const struct {
 	{ "hmacSha1Hex", 2, hmac_sha1_hex },
 };
 
-int proxy_function_call(void *ctx UNUSED, struct sv fn, const struct sv *args, size_t n,
+int auth_function_call(void *ctx UNUSED, struct sv fn, const struct sv *args, size_t n,
 	struct buf *out, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(functions); i++) {

@@ -1,0 +1,39 @@
+-- Refreshes of tokens (src/model/token_refresh.c).
+
+-- name: token_refresh_get
+SELECT fence, lease_ms, failures, failed_days, failed_ms, retry_ms, exhausted, refreshed_ms, error
+FROM token_refreshes WHERE connection_id = $1;
+
+-- name: token_refresh_claim
+INSERT INTO token_refreshes (connection_id, fence, lease_ms) VALUES ($1, 1, $2)
+ON CONFLICT (connection_id) DO UPDATE
+SET fence = token_refreshes.fence + 1, lease_ms = excluded.lease_ms
+WHERE token_refreshes.lease_ms <= $3
+RETURNING fence;
+
+-- name: token_refresh_release
+UPDATE token_refreshes SET lease_ms = 0 WHERE connection_id = $1 AND fence = $2;
+
+-- name: token_refresh_succeeded
+UPDATE token_refreshes
+SET lease_ms = 0, failures = 0, failed_days = 0, failed_ms = 0, retry_ms = 0, exhausted = 0,
+	refreshed_ms = $3, error = NULL
+WHERE connection_id = $1 AND fence = $2;
+
+-- name: token_refresh_failed
+UPDATE token_refreshes
+SET lease_ms = 0, failures = $3, failed_days = $4, failed_ms = $5, retry_ms = $6, exhausted = $7,
+	error = $8
+WHERE connection_id = $1 AND fence = $2;
+
+-- name: token_refresh_forget
+UPDATE token_refreshes
+SET failures = 0, failed_days = 0, failed_ms = 0, retry_ms = 0, exhausted = 0, error = NULL
+WHERE connection_id = $1;
+
+-- name: token_refresh_retry_now
+UPDATE token_refreshes SET retry_ms = 0
+WHERE connection_id IN (SELECT id FROM connections WHERE integration_id = $1);
+
+-- name: token_refresh_release_all
+UPDATE token_refreshes SET lease_ms = 0 WHERE lease_ms > 0;

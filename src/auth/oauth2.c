@@ -1,0 +1,203 @@
+/* OAuth 2: refresh tokens (RFC 6749, 6) and client credentials (4.4). */
+#include "auth/grant.h"
+#include "base/sv.h"
+#include "data/json.h"
+#include "model/provider.h"
+
+enum { CC_LIFE_MS = 55 * 60 * 1000 };
+
+static struct sv text_of(const struct grant *g, const char *key)
+{
+	return json_sv(json_member(g->provider->json, sv_str(key)));
+}
+
+static void copy(struct json_t *to, const struct json_t *from)
+{
+	struct json_t *val;
+	struct sv key;
+
+	for (void *it = NULL; json_next(from, &it, &key, &val);)
+		json_set(to, key, json_ref(val));
+}
+
+/* Parameters of the provider's entry, filled; an empty object when there are none. */
+static int params_of(const struct grant *g, const char *key, struct json_t **ret, struct err *err)
+{
+	struct json_t *tmpl = json_member(g->provider->json, sv_str(key));
+
+	return grant_fill(g, tmpl, ret, err);
+}
+
+static bool wants_basic(const struct grant *g)
+{
+	return sv_eq_str(text_of(g, "authorization_method"), "header") ||
+	       sv_eq_str(text_of(g, "token_request_auth_method"), "basic");
+}
+
+/* The client says who it is: in the header or among the parameters. */
+static void identify(const struct grant *g, struct sv id, struct sv secret, struct grant_ask *a,
+	struct json_t *params)
+{
+	if (wants_basic(g)) {
+		a->basic_user = id;
+		a->basic_password = secret;
+	} else if (sv_eq_str(text_of(g, "token_request_auth_method"), "custom")) {
+		json_set_str(params, "username", id);
+		json_set_str(params, "password", secret);
+	} else {
+		json_set_str(params, "client_id", id);
+		if (secret.len)
+			json_set_str(params, "client_secret", secret);
+	}
+}
+
+static int post(const struct grant *g, struct grant_ask *a, struct json_t *params,
+	struct http_request *ret, struct err *err)
+{
+	a->params = params;
+	a->format = text_of(g, "body_format");
+	a->headers = json_member(g->provider->json, SV_LIT("token_headers"));
+	return grant_post(g, a, ret, err);
+}
+
+/* --- refresh tokens --- */
+
+static struct sv refresh_token_of(const struct json_t *credentials)
+{
+	return json_sv(json_member(credentials, SV_LIT("refresh_token")));
+}
+
+static bool refresh_able(const struct provider *p, const struct json_t *credentials)
+{
+	return refresh_token_of(credentials).len && json_member(p->json, SV_LIT("token_url"));
+}
+
+static int refresh_ask(struct grant *g, unsigned step, struct http_request *ret, struct err *err)
+{
+	own(json_unref) struct json_t *params = NULL, *more = NULL;
+	bool apart = json_member(g->provider->json, SV_LIT("refresh_url")) != NULL;
+	bool special = json_member(g->provider->json, SV_LIT("refresh_params")) != NULL;
+	struct grant_ask a = { 0 };
+	struct sv id = grant_client_id(g);
+
+	if (step > 0)
+		return 0;
+	if (!id.len)
+		return err_set(err, ERR_INVALID,
+			"integration has no client_id to refresh tokens with: set its credentials");
+	TRY(grant_url(g, apart ? "refresh_url" : "token_url", &a.url, err));
+	TRY(params_of(g, special ? "refresh_params" : "token_params", &more, err));
+	/* token_params are those of a first token: their grant type is another. */
+	if (!special)
+		json_del(more, SV_LIT("grant_type"));
+	params = json_new_obj();
+	json_set_str(params, "grant_type", SV_LIT("refresh_token"));
+	json_set_str(params, "refresh_token", refresh_token_of(g->credentials));
+	copy(params, more);
+	identify(g, id, grant_client_secret(g), &a, params);
+	TRY(post(g, &a, params, ret, err));
+	return 1;
+}
+
+/* Where the answer holds the token, and what goes with it. */
+static const struct json_t *token_holder(
+	const struct grant *g, const struct json_t *answer, struct sv *ret_token)
+{
+	struct sv path = text_of(g, "alternate_access_token_response_path");
+	ptrdiff_t dot = -1;
+
+	*ret_token = path.len ? json_sv(json_find(answer, path)) : SV_NULL;
+	if (!ret_token->len) {
+		*ret_token = json_sv(json_member(answer, SV_LIT("access_token")));
+		return answer;
+	}
+	for (size_t i = 0; i < path.len; i++)
+		if (path.ptr[i] == '.')
+			dot = (ptrdiff_t)i;
+	return dot < 0 ? answer : json_find(answer, sv_make(path.ptr, (size_t)dot));
+}
+
+static int refresh_accept(
+	struct grant *g, unsigned step UNUSED, const struct json_t *answer, struct err *err)
+{
+	struct sv token;
+	const struct json_t *holder = token_holder(g, answer, &token);
+	struct sv refresh = refresh_token_of(holder);
+
+	if (!token.len)
+		return err_set(err, ERR_UPSTREAM, "the answer holds no access_token");
+	json_set_str(g->next, "access_token", token);
+	if (refresh.len)
+		json_set_str(g->next, "refresh_token", refresh);
+	grant_set_expiry(g, holder, 0);
+	json_set(g->next, SV_LIT("raw"), json_clone(answer));
+	return 0;
+}
+
+const struct grant_mode grant_oauth2 = { refresh_able, refresh_ask, refresh_accept };
+
+/* --- client credentials --- */
+
+static bool cc_able(const struct provider *p, const struct json_t *credentials)
+{
+	return json_sv(json_member(credentials, SV_LIT("client_id"))).len &&
+	       json_member(p->json, SV_LIT("token_url"));
+}
+
+/* The scopes that the connection asks for: a text or a list. */
+static void add_scopes(const struct grant *g, struct json_t *params)
+{
+	const struct json_t *v = json_member(g->config, SV_LIT("oauth_scopes"));
+	struct sv separator = text_of(g, "scope_separator");
+	own_in(buf_done) struct buf b = { 0 };
+	struct sv rest = json_sv(v), one;
+
+	buf_init(&b, 16 * 1024);
+	while (rest.len && sv_split(&rest, ',', &one)) {
+		buf_sv_add(&b, b.len ? (separator.len ? separator : SV_LIT(" ")) : SV_LIT(""));
+		buf_sv_add(&b, sv_trim(one));
+	}
+	for (size_t i = 0; json_kind(v) == JSON_KIND_ARRAY && i < json_len(v); i++) {
+		buf_sv_add(&b, b.len ? (separator.len ? separator : SV_LIT(" ")) : SV_LIT(""));
+		buf_sv_add(&b, json_sv(json_item(v, i)));
+	}
+	if (b.len && buf_ok(&b))
+		json_set_str(params, "scope", buf_sv(&b));
+}
+
+static int cc_ask(struct grant *g, unsigned step, struct http_request *ret, struct err *err)
+{
+	own(json_unref) struct json_t *params = NULL, *more = NULL;
+	struct grant_ask a = { 0 };
+
+	if (step > 0)
+		return 0;
+	TRY(grant_url(g, "token_url", &a.url, err));
+	TRY(params_of(g, "token_params", &more, err));
+	params = json_new_obj();
+	json_set_str(params, "grant_type", SV_LIT("client_credentials"));
+	add_scopes(g, params);
+	copy(params, more);
+	identify(g, json_sv(json_member(g->credentials, SV_LIT("client_id"))),
+		json_sv(json_member(g->credentials, SV_LIT("client_secret"))), &a, params);
+	TRY(post(g, &a, params, ret, err));
+	return 1;
+}
+
+static int cc_accept(
+	struct grant *g, unsigned step UNUSED, const struct json_t *answer, struct err *err)
+{
+	static const char *const paths[] = { "access_token", "data.token", "jwt" };
+	struct sv token = SV_NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths) && !token.len; i++)
+		token = json_sv(json_find(answer, sv_str(paths[i])));
+	if (!token.len)
+		return err_set(err, ERR_UPSTREAM, "the answer holds no access_token");
+	json_set_str(g->next, "token", token);
+	grant_set_expiry(g, answer, CC_LIFE_MS);
+	json_set(g->next, SV_LIT("raw"), json_clone(answer));
+	return 0;
+}
+
+const struct grant_mode grant_oauth2_cc = { cc_able, cc_ask, cc_accept };

@@ -1,0 +1,43 @@
+#include "auth/token.h"
+
+#include "auth/grant.h"
+#include "base/sv.h"
+#include "data/json.h"
+#include "model/provider.h"
+
+enum { MARGIN_MS = 15 * 60 * 1000 };
+
+bool token_renewable(const struct provider *p, const struct credentials *c)
+{
+	const struct grant_mode *mode = grant_mode(c->type);
+
+	return mode && mode->able(p, c->json);
+}
+
+static int64_t margin_ms(const struct provider *p, const struct json_t *credentials)
+{
+	int64_t seconds = 0, life;
+
+	if (json_opt_int(p->json, "token_expiration_buffer", &seconds, NULL) > 0 && seconds >= 0)
+		return seconds * 1000;
+	life = grant_number(json_find(credentials, SV_LIT("raw.expires_in")));
+	return life > 0 && life * 1000 / 2 < MARGIN_MS ? life * 1000 / 2 : MARGIN_MS;
+}
+
+static bool has_token(const struct credentials *c)
+{
+	return credentials_token(c).len || json_member(c->json, SV_LIT("session_id"));
+}
+
+enum token_state token_state(const struct provider *p, const struct credentials *c, int64_t now_ms)
+{
+	int64_t expiry = credentials_expiry_ms(c);
+
+	if (!token_renewable(p, c))
+		return TOKEN_FRESH;
+	if (!has_token(c))
+		return TOKEN_EXPIRED;
+	if (!expiry || expiry - now_ms >= margin_ms(p, c->json))
+		return TOKEN_FRESH;
+	return expiry > now_ms ? TOKEN_DUE : TOKEN_EXPIRED;
+}
