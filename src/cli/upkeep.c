@@ -8,6 +8,7 @@
 #include "model/oplog.h"
 #include "model/outbox.h"
 #include "model/sealed.h"
+#include "sync/retention.h"
 #include "sync/runs.h"
 #include "webhook/inbox.h"
 #include "webhook/outbox.h"
@@ -21,9 +22,10 @@ struct upkeep {
 	struct engine *eng;
 	struct timer timer;
 	struct op op;
-	bool busy, stopped;
+	bool stopped;
 	struct inbox_result routed;
 	int64_t deleted;
+	struct retention retention;
 	struct err key_err; /* the master key was rotated, and we have the old one */
 };
 
@@ -51,35 +53,69 @@ static int upkeep_job(struct dbc *c, void *arg, struct err *err)
 	return oplog_prune(c, now - u->eng->conf->log_retention_ms, BATCH, &u->deleted, err);
 }
 
+static int forget_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct upkeep *u = arg;
+
+	return retention_step(c, &u->retention, err);
+}
+
 static void tick(struct timer *t);
 
-static void done(void *ctx, const struct err *err)
+static void rest(struct upkeep *u)
+{
+	/* A full batch was deleted: there is more, and others may write in between. */
+	bool more = u->deleted >= BATCH || u->retention.more;
+
+	if (!u->stopped)
+		timer_start(
+			u->eng->loop, &u->timer, more ? 100 : u->eng->conf->upkeep_period_ms, tick);
+}
+
+static void forgotten(void *ctx, const struct err *err)
+{
+	struct upkeep *u = ctx;
+	struct retention *r = &u->retention;
+
+	if (err->code != ERR_OK) {
+		r->more = false;
+		log_error(NULL, "cannot forget old records", LOG_ERR(err));
+	} else {
+		r->state = r->next;
+		if (r->pruned || r->removed || r->connections)
+			log_info(NULL, "forgot old data", LOG_I64("payloads", r->pruned),
+				LOG_I64("records", r->removed),
+				LOG_I64("connections", r->connections));
+	}
+	rest(u);
+}
+
+static void kept_up(void *ctx, const struct err *err)
 {
 	struct upkeep *u = ctx;
 
-	u->busy = false;
-	if (err->code != ERR_OK)
+	if (err->code != ERR_OK) {
+		u->deleted = 0;
 		log_error(NULL, "upkeep failed", LOG_ERR(err));
-	if (err->code == ERR_OK && u->key_err.code != ERR_OK)
+	} else if (u->key_err.code != ERR_OK) {
 		log_error(NULL, "the encryption key was rotated, restart with the new one",
 			LOG_ERR(&u->key_err));
+	}
 	if (u->stopped)
 		return;
 	if (u->routed.runs)
 		sync_after_control(u->eng);
 	if (u->routed.forwards)
 		outbox_wake(u->eng->outbox);
-	/* A full batch was deleted: there is more, and others may write in between. */
-	bool more = err->code == ERR_OK && u->deleted >= BATCH;
-	timer_start(u->eng->loop, &u->timer, more ? 100 : u->eng->conf->upkeep_period_ms, tick);
+	u->op = (struct op){ .done = forgotten, .ctx = u };
+	db_submit(u->eng->db, DB_WRITE, &u->op, forget_job, u);
 }
 
 static void tick(struct timer *t)
 {
 	struct upkeep *u = container_of(t, struct upkeep, timer);
 
-	u->busy = true;
-	u->op = (struct op){ .done = done, .ctx = u };
+	u->op = (struct op){ .done = kept_up, .ctx = u };
 	db_submit(u->eng->db, DB_WRITE, &u->op, upkeep_job, u);
 }
 
@@ -88,6 +124,9 @@ struct upkeep *upkeep_new(struct engine *eng)
 	struct upkeep *u = NEW(struct upkeep);
 
 	u->eng = eng;
+	u->retention = (struct retention){ .payload_ms = eng->conf->payload_retention_ms,
+		.dataset_ms = eng->conf->dataset_retention_ms,
+		.connection_ms = eng->conf->connection_retention_ms };
 	timer_start(eng->loop, &u->timer, 1000, tick);
 	return u;
 }

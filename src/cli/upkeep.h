@@ -1,6 +1,7 @@
 /*
  * What a server does now and then: routing events that were stored but not routed, forgetting old
- * logs, deliveries and events; taking up keys that were made or rotated meanwhile. Loop thread.
+ * logs, deliveries, events and records; taking up keys that were made or rotated meanwhile. Loop
+ * thread.
  */
 #pragma once
 
