@@ -6,7 +6,7 @@
 
 import { Nango } from '@nangohq/node';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type Server as HttpServer } from 'node:http';
@@ -67,16 +67,20 @@ export class Server {
     /** URL of its database; null when it is the file in its data folder. */
     database: string | null = null;
     readonly key: string;
+    /** What all servers of a database seal with; a folder has a key file instead. */
+    readonly masterKey: string;
     readonly log: string[] = [];
     url = '';
     pid = 0;
     private child!: ChildProcess;
     private readonly options: ServerOptions;
 
-    private constructor(options: ServerOptions, key: string = randomUUID()) {
+    private constructor(options: ServerOptions, like?: Server) {
         this.options = options;
         this.data = options.data ?? tempDir();
-        this.key = key;
+        this.key = like?.key ?? randomUUID();
+        this.masterKey = like?.masterKey ?? randomBytes(32).toString('base64');
+        this.database = like?.database ?? null;
     }
 
     static async start(options: ServerOptions = {}): Promise<Server> {
@@ -88,8 +92,7 @@ export class Server {
 
     /** Another server on the same database: a second node. */
     async node(options: ServerOptions = {}): Promise<Server> {
-        const server = new Server({ ...this.options, ...options, env: { ...this.options.env, ...options.env } }, this.key);
-        server.database = this.database;
+        const server = new Server({ ...this.options, ...options, env: { ...this.options.env, ...options.env } }, this);
         await server.up();
         return server;
     }
@@ -97,9 +100,10 @@ export class Server {
     /** Starts the process (again) on the same data; `extra` holds for this start only. */
     async up(extra: Record<string, string> = {}): Promise<void> {
         const database = this.database ? ['--database', this.database] : [];
+        const shared = this.database ? { TIDEMARK_ENCRYPTION_KEY: this.masterKey } : {};
         const argv = ['serve', '--listen', '127.0.0.1:0', '--data', this.data, ...database, '--allow-egress', '127.0.0.0/8', ...(this.options.args ?? [])];
         this.child = spawn(binary, argv, {
-            env: { ...process.env, TIDEMARK_SECRET_KEY_DEV: this.key, ...this.options.env, ...extra },
+            env: { ...process.env, TIDEMARK_SECRET_KEY_DEV: this.key, ...shared, ...this.options.env, ...extra },
             stdio: ['ignore', 'pipe', 'pipe']
         });
         this.pid = this.child.pid!;
