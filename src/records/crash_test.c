@@ -3,7 +3,7 @@
  * batch in work is there as a whole or not at all, and the tables agree.
  */
 #include "base/fault.h"
-#include "records/records_test.h"
+#include "records/kill_test.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -108,14 +108,23 @@ static void test_killed(void **state)
 
 #endif
 
+/* A few; `./run crash` is hundreds. */
+static void test_killed_at_random(void **state)
+{
+	struct kills kills = { .cycles = 10, .seed = 1, .most_ms = 60 };
+	struct kills_result result;
+
+	kills_run(*state, &kills, &result);
+	assert_true(result.acknowledged > 0);
+}
+
 int crash_tests(void)
 {
-#ifdef TIDEMARK_TEST_HOOKS
 	const struct CMUnitTest tests[] = {
+#ifdef TIDEMARK_TEST_HOOKS
 		cmocka_unit_test(test_killed),
+#endif
+		STORE_TEST(test_killed_at_random),
 	};
 	return cmocka_run_group_tests_name("crash", tests, NULL, NULL);
-#else
-	return 0;
-#endif
 }
