@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "db/db.h"
 
+#include <pthread.h>
+
 struct dbc {
 	const struct db_backend *be;
 	struct arena arena; /* of the job that runs */
@@ -57,5 +59,8 @@ struct db_backend {
 		struct err *err);
 	int (*check)(struct dbc *c, struct err *err);
 };
+
+/* A thread that gets no signals. */
+int db_thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct err *err) MUST_CHECK;
 
 extern const struct db_backend db_sqlite, db_postgres;

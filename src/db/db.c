@@ -9,8 +9,13 @@
 #include <signal.h>
 #include <time.h>
 
-/* A group stops taking jobs after this long, so that its first job does not wait for ever. */
-#define GROUP_US 5000
+/*
+ * A group stops taking jobs after this long, so that its first job does not wait for ever. It is
+ * about what a commit takes: small jobs share one, while large ones (batches of records) that
+ * waited for each other would all be prepared and then all be written, with nothing to do meanwhile
+ * for the writer.
+ */
+#define GROUP_US 1000
 
 struct job {
 	struct loop_task task; /* carries the completion to the loop */
@@ -293,20 +298,24 @@ static void *worker_main(void *arg)
 
 /* Opening and closing. */
 
-static int worker_start(struct worker *w, struct db *db, enum db_mode mode, struct err *err)
+int db_thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct err *err)
 {
 	sigset_t all, old;
 
-	w->db = db;
-	w->mode = mode;
-	TRY(db->be->connect(db->store, mode, &w->c, err));
 	/* Signals are the loop thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(&w->thread, NULL, worker_main, w);
+	int rc = pthread_create(ret, NULL, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc)
-		return err_errno(err, rc, "cannot start a database thread");
+	return rc ? err_errno(err, rc, "cannot start a database thread") : 0;
+}
+
+static int worker_start(struct worker *w, struct db *db, enum db_mode mode, struct err *err)
+{
+	w->db = db;
+	w->mode = mode;
+	TRY(db->be->connect(db->store, mode, &w->c, err));
+	TRY(db_thread_start(&w->thread, worker_main, w, err));
 	w->started = true;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -371,6 +372,37 @@ static void test_not_a_database(void **state)
 	expect_refused(ERR_INVALID, "not a database");
 }
 
+/* 1 MiB into the log, in the place of what was there. */
+static int large_job(struct dbc *c, void *arg, struct err *err)
+{
+	int64_t *n = arg;
+	char *bytes = arena_alloc(db_arena(c), 1 << 20);
+
+	memset(bytes, (int)(*n)++, 1 << 20);
+	return db_exec(c, Q_RECORD_SEEN_STORE,
+		ARGS(arg_i64(1), arg_i64(1), arg_i64(1), arg_i64(*n % 2),
+			arg_blob(sv_make(bytes, 1 << 20))),
+		NULL, err);
+}
+
+static void test_log_stays_short(void **state)
+{
+	struct db *db = open_db(NULL);
+	char log[104];
+	struct stat st;
+	int64_t n = 0;
+
+	(void)state;
+	snprintf(log, sizeof(log), "%s-wal", testdb.path);
+	while (n < 200)
+		assert_int_equal(db_run(db, DB_WRITE, large_job, &n, NULL), 0);
+	/* 128 MiB are its limit where nobody reads; what it is cut to is less. */
+	assert_int_equal(stat(log, &st), 0);
+	assert_true(st.st_size < 140 << 20);
+	db_close(db);
+	assert_int_equal(stat(log, &st), -1);
+}
+
 static void test_missing_directory(void **state)
 {
 	(void)state;
@@ -395,6 +427,7 @@ int main(void)
 		T(foreign_database_refused),
 	};
 	const struct CMUnitTest file[] = {
+		T(log_stays_short),
 		T(second_server_refused),
 		T(not_a_database),
 		T(missing_directory),

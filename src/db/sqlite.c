@@ -69,11 +69,14 @@ static int conn_open(void *store, enum db_mode mode, struct dbc **ret, struct er
 	int rc = sqlite_file_open(st->path, mode, &s->db, err);
 	for (size_t i = 0; i < CONTROLS && rc == 0; i++)
 		rc = prepare(s, control_texts[i], control_texts[i], &s->control[i], err);
-	if (rc < 0)
+	if (rc < 0) {
 		conn_close(&s->base);
-	else
-		*ret = &s->base;
-	return rc;
+		return rc;
+	}
+	if (mode == DB_WRITE)
+		wal_watch(st->wal, s->db);
+	*ret = &s->base;
+	return 0;
 }
 
 /* Transactions. */

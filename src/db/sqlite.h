@@ -5,6 +5,7 @@
 #pragma once
 
 #include "db/backend.h"
+#include "db/sqlite_wal.h"
 
 #include <sqlite3.h>
 
@@ -12,6 +13,7 @@
 struct sqlite_store {
 	char *path;
 	int lock_fd;
+	struct wal *wal; /* NULL beside a server */
 };
 
 int sqlite_store_open(const struct db_config *cfg, void **ret_store, struct err *err);

@@ -17,7 +17,7 @@
 /*
  * synchronous=FULL: a commit that was acknowledged survives a power cut. Pages of 8 KiB keep
  * records up to 2 KB inside the tables without rowid that hold them; smaller ones would send each
- * to an overflow page of its own. A longer log (32 MiB) writes hot pages back once, not each time.
+ * to an overflow page of its own.
  */
 #define PRAGMAS_SHARED                 \
 	"PRAGMA busy_timeout = 10000;" \
@@ -28,7 +28,6 @@
 	"PRAGMA page_size = 8192;"              \
 	"PRAGMA journal_mode = WAL;"            \
 	"PRAGMA synchronous = FULL;"            \
-	"PRAGMA wal_autocheckpoint = 4096;"     \
 	"PRAGMA journal_size_limit = 67108864;" \
 	"PRAGMA cache_size = -32768;"
 #define PRAGMAS_READER            \
@@ -202,6 +201,7 @@ void sqlite_store_close(void *store)
 
 	if (!s)
 		return;
+	wal_close(s->wal);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	mem_free(s->path);
@@ -224,7 +224,8 @@ static int open_owned(struct sqlite_store *s, sqlite3 **ret, struct err *err)
 	TRY(lock_take(s, err));
 	TRY(file_make(s->path, err));
 	TRY(sqlite_file_open(s->path, DB_WRITE, ret, err));
-	return migrate(*ret, s->path, err);
+	TRY(migrate(*ret, s->path, err));
+	return wal_open(s->path, &s->wal, err);
 }
 
 /* Beside a server that may be running: nothing is locked, and nothing changed. */
