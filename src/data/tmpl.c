@@ -65,6 +65,21 @@ static ptrdiff_t closing_brace(struct sv text, size_t from)
 	return -1;
 }
 
+int tmpl_check(struct sv text, struct err *err)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (!opens(text, i))
+			continue;
+		ptrdiff_t end = closing_brace(text, i + 2);
+		if (end < 0)
+			return err_set(err, ERR_INVALID, "a '${' is not closed");
+		size_t inner = (size_t)end - i - 2;
+		if (sv_trim(sv_make(text.ptr + i + 2, inner)).len == 0)
+			return err_set(err, ERR_INVALID, "'${}' names nothing");
+	}
+	return 0;
+}
+
 /* Behind a placeholder that begins at i; i when none begins there. */
 static size_t skip_placeholder(struct sv text, size_t i)
 {

@@ -46,6 +46,9 @@ struct tmpl_env {
 int tmpl_eval(struct sv text, const struct tmpl_env *env, struct buf *out, bool *ret_resolved,
 	struct err *err);
 
+/* ERR_INVALID for text that cannot be meant: a placeholder that is not closed, or names nothing. */
+int tmpl_check(struct sv text, struct err *err) MUST_CHECK;
+
 /* Whether text contains a placeholder. */
 bool tmpl_is_template(struct sv text);
 

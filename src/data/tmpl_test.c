@@ -150,12 +150,28 @@ static void dates_are_formatted(void **state UNUSED)
 	assert_false(datefmt_shift(0, 1, SV_LIT("decade"), &ms));
 }
 
+static void finds_what_cannot_be_meant(void **state UNUSED)
+{
+	static const char *const good[] = { "", "$", "{}", "${a}", "${a.b}-${c} || d",
+		"${base64(${a}:${b})}", "${now:YYYY}" };
+	static const char *const bad[] = { "${", "${a", "x${}y", "${ }", "${a${b}", "${a}${" };
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		if (tmpl_check(sv_str(good[i]), &err) < 0)
+			fail_msg("%s: %s", good[i], err.msg);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (tmpl_check(sv_str(bad[i]), &err) != ERR_INVALID)
+			fail_msg("%s", bad[i]);
+}
+
 int tmpl_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(evaluates),
 		cmocka_unit_test(is_bounded),
 		cmocka_unit_test(dates_are_formatted),
+		cmocka_unit_test(finds_what_cannot_be_meant),
 	};
 	return cmocka_run_group_tests_name("tmpl", tests, NULL, NULL);
 }

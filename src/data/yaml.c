@@ -283,16 +283,22 @@ static int read_file(const char *path, FILE *f, struct buf *out, struct err *err
 	return 0;
 }
 
+int yaml_read_file(const char *path, struct buf *out, struct err *err)
+{
+	FILE *f = fopen(path, "re");
+
+	buf_init(out, YAML_SIZE_MAX + 65536);
+	if (!f)
+		return err_errno(err, errno, "cannot open %s", path);
+	int rc = read_file(path, f, out, err);
+	fclose(f);
+	return rc;
+}
+
 int yaml_load_file(const char *path, struct json_t **ret, struct err *err)
 {
 	own_in(buf_done) struct buf text = { 0 };
-	FILE *f = fopen(path, "re");
 
-	buf_init(&text, YAML_SIZE_MAX + 65536);
-	if (!f)
-		return err_errno(err, errno, "cannot open %s", path);
-	int rc = read_file(path, f, &text, err);
-	fclose(f);
-	TRY(rc);
+	TRY(yaml_read_file(path, &text, err));
 	return yaml_load(buf_sv(&text), path, ret, err);
 }

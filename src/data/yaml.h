@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/base.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 struct json_t;
@@ -20,3 +21,5 @@ struct json_t;
  */
 int yaml_load(struct sv text, const char *name, struct json_t **ret, struct err *err);
 int yaml_load_file(const char *path, struct json_t **ret, struct err *err);
+/* The text of a file; `out` is initialised here. ERR_LIMIT over YAML_SIZE_MAX. */
+int yaml_read_file(const char *path, struct buf *out, struct err *err);

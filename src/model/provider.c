@@ -3,7 +3,9 @@
 #include "base/buf.h"
 #include "base/sv.h"
 #include "data/json.h"
+#include "data/tmpl.h"
 #include "data/yaml.h"
+#include "data/yaml_find.h"
 #include "model/catalogue.h"
 
 #include <ctype.h>
@@ -22,6 +24,8 @@ struct providers {
 /* One file on its way into the catalogue. */
 struct layer {
 	struct providers *to;
+	const char *name; /* of the file, for messages */
+	struct sv text;
 	struct json_t *file; /* as written */
 	struct json_t *done; /* its entries, aliases resolved */
 };
@@ -178,10 +182,63 @@ static int parse_retry(
 	return parse_in_body(entry, r, err);
 }
 
+/* Templates that cannot be meant are better found here than in the first request. */
+static int check_template(const struct json_t *entry, const char *path, struct err *err)
+{
+	struct sv text = json_sv(json_find(entry, sv_str(path)));
+
+	if (text.ptr && tmpl_check(text, err) < 0)
+		return json_err_at(err, "%s", path);
+	return 0;
+}
+
+static int check_pairs(const struct provider_pairs *pairs, const char *path, struct err *err)
+{
+	for (size_t i = 0; i < pairs->count; i++)
+		if (tmpl_check(pairs->items[i].value, err) < 0)
+			return json_err_at(err, "%s.%.*s", path, SV(pairs->items[i].name));
+	return 0;
+}
+
+static int check_body(const struct json_t *body, struct err *err)
+{
+	struct json_t *val;
+	struct sv key;
+
+	if (json_kind(body) == JSON_KIND_STRING)
+		return tmpl_check(json_sv(body), err);
+	for (void *it = NULL; json_next(body, &it, &key, &val);)
+		if (check_body(val, err) < 0)
+			return json_err_at(err, "%.*s", SV(key));
+	return 0;
+}
+
+static int check_templates(const struct provider *p, struct err *err)
+{
+	static const char *const urls[] = { "proxy.base_url", "authorization_url", "token_url",
+		"refresh_url" };
+
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++)
+		TRY(check_template(p->json, urls[i], err));
+	TRY(check_pairs(&p->headers, "proxy.headers", err));
+	TRY(check_pairs(&p->query, "proxy.query", err));
+	if (check_body(p->body, err) < 0)
+		return json_err_at(err, "proxy.body");
+	return 0;
+}
+
+static int opt_obj(
+	const struct json_t *entry, const char *key, const struct json_t **ret, struct err *err)
+{
+	struct json_t *obj = NULL;
+
+	TRY(json_opt_obj(entry, key, &obj, err));
+	*ret = obj;
+	return 0;
+}
+
 static int parse_proxy(struct arena *a, struct provider *p, struct err *err)
 {
-	struct json_t *obj;
-
 	TRY(json_opt_str(p->json, "proxy.base_url", &p->base_url, err));
 	TRY(parse_pairs(a, p->json, "proxy.headers", &p->headers, err));
 	for (size_t i = 0; i < p->headers.count; i++) {
@@ -189,10 +246,8 @@ static int parse_proxy(struct arena *a, struct provider *p, struct err *err)
 		h->name = lower(a, h->name);
 	}
 	TRY(parse_pairs(a, p->json, "proxy.query", &p->query, err));
-	if (json_opt_obj(p->json, "proxy.body", &obj, NULL) > 0)
-		p->body = obj;
-	if (json_opt_obj(p->json, "proxy.paginate", &obj, NULL) > 0)
-		p->paginate = obj;
+	TRY(opt_obj(p->json, "proxy.body", &p->body, err));
+	TRY(opt_obj(p->json, "proxy.paginate", &p->paginate, err));
 	p->forward_headers_on_redirect =
 		json_truth(json_find(p->json, SV_LIT("proxy.forward_headers_on_redirect")));
 	return parse_retry(a, p->json, &p->retry, err);
@@ -209,6 +264,7 @@ static int parse_provider(struct arena *a, struct sv name, const struct json_t *
 	p.client_certificate = json_truth(json_member(entry, SV_LIT("require_client_certificate")));
 	p.integration_config = json_opt_obj(entry, "integration_config", &fields, NULL) > 0;
 	TRY(parse_proxy(a, &p, err));
+	TRY(check_templates(&p, err));
 	*ret = p;
 	return 0;
 }
@@ -281,6 +337,14 @@ static struct provider *item_for(struct providers *p, struct sv name)
 	return &p->items[p->count++];
 }
 
+/* "file:12: provider 'x': $.proxy...: why" */
+static int complain(const struct layer *l, struct sv name, struct err *err)
+{
+	size_t line = yaml_line_of(l->text, name, sv_str(err->msg));
+
+	return err_wrap(err, "%s:%zu: provider '%.*s'", l->name, line, SV(name));
+}
+
 static int add_entries(struct layer *l, struct err *err)
 {
 	struct json_t *val, *entry;
@@ -288,25 +352,25 @@ static int add_entries(struct layer *l, struct err *err)
 	void *it = NULL;
 
 	while (json_next(l->file, &it, &name, &val)) {
-		if (resolve(l, name, 0, &entry, err) < 0)
-			return err_wrap(err, "provider '%.*s'", SV(name));
-		if (parse_provider(&l->to->arena, name, entry, item_for(l->to, name), err) < 0)
-			return err_wrap(err, "provider '%.*s'", SV(name));
+		if (resolve(l, name, 0, &entry, err) < 0 ||
+			parse_provider(&l->to->arena, name, entry, item_for(l->to, name), err) < 0)
+			return complain(l, name, err);
 	}
 	return 0;
 }
 
-static int add_layer(struct providers *p, struct json_t *file, const char *name, struct err *err)
+static int add_text(struct providers *p, struct sv text, const char *name, struct err *err)
 {
-	own(json_unref) struct json_t *done = json_new_obj();
-	struct layer l = { .to = p, .file = file, .done = done };
+	own(json_unref) struct json_t *file = NULL, *done = json_new_obj();
+	struct layer l = { .to = p, .name = name, .text = text, .done = done };
 
+	TRY(yaml_load(text, name, &file, err));
+	l.file = file;
 	if (json_kind(file) == JSON_KIND_NULL)
 		return 0;
 	if (json_kind(file) != JSON_KIND_OBJECT)
 		return err_set(err, ERR_INVALID, "%s: expected a map of providers", name);
-	if (add_entries(&l, err) < 0)
-		return err_wrap(err, "%s", name);
+	TRY(add_entries(&l, err));
 	copy_keys(p->root, done);
 	return 0;
 }
@@ -329,20 +393,12 @@ static void finish(struct providers *p)
 	json_unref(take(p->slots));
 }
 
-static int add_text(struct providers *p, struct sv text, const char *name, struct err *err)
-{
-	own(json_unref) struct json_t *file = NULL;
-
-	TRY(yaml_load(text, name, &file, err));
-	return add_layer(p, file, name, err);
-}
-
 static int add_file(struct providers *p, const char *path, struct err *err)
 {
-	own(json_unref) struct json_t *file = NULL;
+	own_in(buf_done) struct buf text = { 0 };
 
-	TRY(yaml_load_file(path, &file, err));
-	return add_layer(p, file, path, err);
+	TRY(yaml_read_file(path, &text, err));
+	return add_text(p, buf_sv(&text), path, err);
 }
 
 static struct providers *providers_new(void)

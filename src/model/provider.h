@@ -63,7 +63,8 @@ struct provider {
 
 /*
  * Loads the built-in catalogue and then `files` in order. ERR_INVALID "file:line:column: ..." for
- * YAML that is none, "file: provider 'x': $.proxy..." for an entry that makes no sense.
+ * YAML that is none, "file:line: provider 'x': $.proxy..." for an entry that makes no sense.
+ * Fields that nothing here reads are kept and not looked at.
  */
 int providers_open(
 	const char *const *files, size_t count, struct providers **ret, struct err *err) MUST_CHECK;
