@@ -122,9 +122,10 @@ FROM unnest($3::bigint[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[])
 UPDATE record_keys SET hash = $4, stamp = $5, flags = 0, size = $6, writer = $7
 WHERE connection_id = $1 AND dataset_id = $2 AND row_no = $3;
 -- name: record_key_change (postgres)
-UPDATE record_keys k SET hash = s.hash, stamp = s.stamp, flags = 0, size = s.size, writer = $7
+UPDATE record_keys k SET hash = s.hash, stamp = s.stamp, flags = 0, size = s.size, writer = s.writer
 FROM (SELECT t.ctid AS at, w.*
-	FROM unnest($3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[]) AS w (row_no, hash, stamp, size)
+	FROM unnest($3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[])
+		AS w (row_no, hash, stamp, size, writer)
 	CROSS JOIN LATERAL (SELECT r.ctid FROM record_keys r
 	WHERE r.connection_id = $1 AND r.dataset_id = $2 AND r.row_no = w.row_no OFFSET 0) AS t) AS s
 WHERE k.ctid = s.at;

@@ -283,11 +283,14 @@ static void test_restoring_is_not_writing(void **state)
 	int64_t last;
 
 	int64_t guard = guard_now(s);
-	expect_save(s, 2, "[{\"id\":\"1\",\"v\":1}]", 1, 0, 0);
+	expect_save(s, 2, "[{\"id\":\"1\",\"v\":1},{\"id\":\"2\",\"v\":1}]", 2, 0, 0);
 	prune(s, field(s, "1", "_nango_metadata.cursor"), 10);
-	expect_save(s, 99, "[{\"id\":\"1\",\"v\":1}]", 0, 0, 1);
+	/* Beside a change, which has another writer in the same statement. */
+	expect_save(s, 99, "[{\"id\":\"1\",\"v\":1},{\"id\":\"2\",\"v\":2}]", 0, 1, 1);
 	struct records_counts n = guarded_save(s, 2, guard, "[{\"id\":\"1\",\"v\":2}]", &last);
 	assert_int_equal(n.updated, 1);
+	n = guarded_save(s, 2, guard, "[{\"id\":\"2\",\"v\":3}]", &last);
+	assert_int_equal(n.ignored, 1);
 }
 
 #ifdef TIDEMARK_TEST_HOOKS
