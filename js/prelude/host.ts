@@ -26,6 +26,9 @@ export interface Host {
 	hash(algorithm: string, data: Uint8Array): Uint8Array | null;
 	hmac(algorithm: string, key: Uint8Array, data: Uint8Array): Uint8Array | null;
 
+	/* Raw deflate; null for broken data and where more than `max` bytes come out. */
+	inflate(data: Uint8Array, max: number): Uint8Array | null;
+
 	/* false: leave intrinsics alone (a context that serves one run) */
 	readonly harden: boolean;
 	entries?: object;

@@ -1,6 +1,7 @@
 /* What a function can require, shared by all runs. */
 import { crypto } from './crypto.ts';
 import { share } from './shared.ts';
+import { unzipper } from './unzipper.ts';
 import { zod } from './zod.ts';
 
 const withType = (type: string) => (definition: object) => ({ type, ...definition });
@@ -13,9 +14,9 @@ const nango = {
 
 const url = { URL, URLSearchParams };
 
-const MODULES: Record<string, object> = { nango, tidemark: nango, zod, url, crypto };
+const MODULES: Record<string, object> = { nango, tidemark: nango, zod, url, crypto, unzipper };
 
-const KNOWN_ELSEWHERE = ['unzipper', 'soap', 'botbuilder'];
+const KNOWN_ELSEWHERE = ['soap', 'botbuilder'];
 
 /* A plain function, shared: it holds nothing of any run. */
 export function require(name: string): object {

@@ -23,8 +23,7 @@ static int compile(const char *dir, struct err *err)
 	struct package_options o = { .mode = "all" };
 
 	TRY(project_open(dir, &p, err));
-	TRY(project_compile(&p, err));
-	TRY(project_inspect(&p, true, err));
+	TRY(project_build(&p, true, err));
 	TRY(package_build(&p, &o, &package, err));
 	for (size_t i = 0; i < p.count; i++) {
 		const struct project_fn *f = &p.fns[i];

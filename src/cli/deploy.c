@@ -150,8 +150,7 @@ static int deploy(const struct deploy *d, struct err *err)
 	TRY(rest_open(d->environment, &r, err));
 	TRY(project_open(d->dir, &p, err));
 	TRY(choose(d, &p, &o.mode, err));
-	TRY(project_compile(&p, err));
-	TRY(project_inspect(&p, true, err));
+	TRY(project_build(&p, true, err));
 	TRY(package_build(&p, &o, &package, err));
 	json_set_bool(package, "debug", false);
 	json_set_str(package, "sdkVersion", SV_LIT(TIDEMARK_VERSION "-zero"));

@@ -251,8 +251,7 @@ static int dryrun(struct dryrun *d, struct err *err)
 	TRY(rest_open(d->environment, &rest, err));
 	TRY(project_open(".", &p, err));
 	TRY(choose(d, &p, &f, err));
-	TRY(project_compile(&p, err));
-	TRY(project_inspect(&p, true, err));
+	TRY(project_build(&p, true, err));
 	int rc = live_init(&d->live, &rest, f, d->connection, d->save, err);
 	if (rc == 0)
 		rc = give(d, &a, err);

@@ -28,7 +28,7 @@ static void inspected(struct inspection *in)
 
 static void fail(struct inspection *in, const char *what)
 {
-	in->fn->problem = arena_str(&in->all->project->arena, sv_str(what));
+	in->fn->problem = arena_printf(&in->all->project->arena, "%s: %s", in->fn->path, what);
 }
 
 static void on_done(struct runner_run *r, const struct runner_result *res)
@@ -95,17 +95,12 @@ static void start(struct runner_pool *pool, struct inspection *in)
 	runner_start(pool, &in->run, &spec);
 }
 
-/* The first problem as an error. */
-static int first_problem(const struct project *p, struct err *err)
+static bool is_due(const struct project_fn *f)
 {
-	for (size_t i = 0; i < p->count; i++)
-		if (p->fns[i].problem)
-			return err_set(
-				err, ERR_INVALID, "%s: %s", p->fns[i].path, p->fns[i].problem);
-	return 0;
+	return f->wanted && !f->problem;
 }
 
-int project_inspect(struct project *p, bool all_must, struct err *err)
+int project_inspect(struct project *p, struct err *err)
 {
 	char exe[PATH_MAX];
 	struct inspecting all = { .project = p };
@@ -118,16 +113,16 @@ int project_inspect(struct project *p, bool all_must, struct err *err)
 
 	all.loop = loop;
 	for (size_t i = 0; i < p->count; i++)
-		all.left += p->fns[i].wanted;
+		all.left += is_due(&p->fns[i]);
 	if (all.left == 0)
 		return 0;
 	for (size_t i = 0; i < p->count; i++) {
-		if (!p->fns[i].wanted)
+		if (!is_due(&p->fns[i]))
 			continue;
 		ins[i].fn = &p->fns[i];
 		ins[i].all = &all;
 		start(pool, &ins[i]);
 	}
 	loop_run(loop);
-	return all_must ? first_problem(p, err) : 0;
+	return 0;
 }

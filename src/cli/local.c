@@ -287,10 +287,12 @@ static void on_done(struct runner_run *run, const struct runner_result *res)
 	l->took_us = clock_mono_us() - l->started_us;
 	l->cpu_us = res->cpu_us;
 	l->heap_bytes = res->heap_bytes;
-	if (!res->ok)
+	if (!res->ok) {
+		l->error = json_ref(res->error);
 		explain_error(l, res->error);
-	else if (res->output.len && json_parse(res->output, &l->output, &err) < 0)
+	} else if (res->output.len && json_parse(res->output, &l->output, &err) < 0) {
 		local_problem(l, "output that is no JSON: %s", err.msg);
+	}
 	l->ended(l);
 }
 
@@ -405,6 +407,7 @@ void local_done(struct local_run *l)
 	json_unref(l->checkpoint);
 	json_unref(l->metadata);
 	json_unref(l->output);
+	json_unref(l->error);
 	buf_done(&l->problem);
 }
 

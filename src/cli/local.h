@@ -37,6 +37,7 @@ struct local_run {
 	struct json_t *saved, *updated, *deleted; /* {Model: [records]} */
 	struct json_t *checkpoint, *metadata; /* NULL = none */
 	struct json_t *output; /* of an action */
+	struct json_t *error; /* how it failed: {type, payload, ...}; NULL = it did not */
 	unsigned requests;
 	int64_t started_us, took_us, cpu_us, heap_bytes;
 	struct buf problem; /* the first reason why it failed; empty = it went well */

@@ -94,6 +94,16 @@ static struct sv import_path(struct sv line)
 	return path;
 }
 
+/* A sync and an action may share a name: their kinds tell them apart. */
+static bool has(const struct project *p, struct sv integration, struct sv kind, struct sv name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (sv_eq_str(name, p->fns[i].name) && sv_eq_str(kind, p->fns[i].kind) &&
+			sv_eq_str(integration, p->fns[i].integration))
+			return true;
+	return false;
+}
+
 static int add_import(struct project *p, struct sv path, unsigned line, struct err *err)
 {
 	struct sv integration, kind, rest = path;
@@ -104,7 +114,7 @@ static int add_import(struct project *p, struct sv path, unsigned line, struct e
 			"index.ts:%u: './%.*s' is not ./<integration>/<kind>/<name>.js "
 			"(kind: syncs, actions or on-events)",
 			line, SV(path));
-	if (project_find(p, integration, rest))
+	if (has(p, integration, kind, rest))
 		return err_set(err, ERR_CONFLICT,
 			"index.ts:%u: two functions named '%.*s' in integration '%.*s'", line,
 			SV(rest), SV(integration));
@@ -131,11 +141,22 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* The list with room for one more than `count`; grown by doubling. */
+static char **grown(struct arena *a, char **names, size_t count)
+{
+	if (count & (count - 1))
+		return names;
+	char **bigger = arena_array(a, count ? 2 * count : 1, sizeof(*bigger));
+	if (count)
+		memcpy(bigger, names, count * sizeof(*names));
+	return bigger;
+}
+
 /* Names of *.ts files (without .ts) of a folder, sorted; 0 when there is no such folder. */
 static size_t list_sources(struct arena *a, const char *path, char ***ret)
 {
-	size_t count = 0, cap = 16;
-	char **names = arena_array(a, cap, sizeof(*names));
+	size_t count = 0;
+	char **names = NULL;
 
 	DIR *d = opendir(path);
 	if (!d)
@@ -145,36 +166,70 @@ static size_t list_sources(struct arena *a, const char *path, char ***ret)
 		if (!sv_ends(name, SV_LIT(".ts")) || sv_ends(name, SV_LIT(".d.ts")) ||
 			sv_ends(name, SV_LIT(".test.ts")))
 			continue;
-		if (count == cap) {
-			char **bigger = arena_array(a, 2 * cap, sizeof(*names));
-			memcpy(bigger, names, cap * sizeof(*names));
-			names = bigger;
-			cap *= 2;
-		}
+		names = grown(a, names, count);
 		names[count++] = arena_str(a, sv_make(name.ptr, name.len - 3));
 	}
 	closedir(d);
-	qsort(names, count, sizeof(*names), by_name);
+	if (count)
+		qsort(names, count, sizeof(*names), by_name);
 	*ret = names;
 	return count;
 }
 
+/* The functions of the folder of one integration, by the folders of their kinds. */
+static void read_folder(struct project *p, const char *folder, struct sv integration)
+{
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		char **names;
+		char *path = arena_printf(&p->arena, "%s/%s", folder, kinds[k]);
+		size_t n = list_sources(&p->arena, path, &names);
+		for (size_t i = 0; i < n && p->count < FUNCTIONS_MAX; i++)
+			add(p, integration, sv_str(kinds[k]), sv_str(names[i]));
+	}
+}
+
 static void read_integration(struct project *p)
 {
-	struct sv dir = sv_str(p->dir);
+	struct sv name = sv_str(p->dir);
 	ptrdiff_t slash;
-	struct sv name = dir;
 
 	while ((slash = sv_find_char(name, '/')) >= 0)
 		name = sv_from(name, (size_t)slash + 1);
 	p->one_integration = true;
-	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-		char **names;
-		char *path = arena_printf(&p->arena, "%s/%s", p->dir, kinds[k]);
-		size_t n = list_sources(&p->arena, path, &names);
-		for (size_t i = 0; i < n; i++)
-			add(p, name, sv_str(kinds[k]), sv_str(names[i]));
+	read_folder(p, p->dir, name);
+}
+
+/* Folders only: a link to a folder beside it is the same functions under another name. */
+static bool is_real_folder(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* A folder of integration folders, without an index.ts. */
+static void read_integrations(struct project *p)
+{
+	size_t count = 0;
+	char **names = NULL;
+
+	DIR *d = opendir(p->dir);
+	if (!d)
+		return;
+	for (struct dirent *e; (e = readdir(d));) {
+		if (e->d_name[0] == '.' ||
+			!is_real_folder(arena_printf(&p->arena, "%s/%s", p->dir, e->d_name)))
+			continue;
+		names = grown(&p->arena, names, count);
+		names[count++] = arena_str(&p->arena, sv_str(e->d_name));
 	}
+	closedir(d);
+	if (count)
+		qsort(names, count, sizeof(*names), by_name);
+	p->one_integration = false;
+	for (size_t i = 0; i < count; i++)
+		read_folder(
+			p, arena_printf(&p->arena, "%s/%s", p->dir, names[i]), sv_str(names[i]));
 }
 
 int project_open(const char *dir, struct project *ret, struct err *err)
@@ -193,6 +248,8 @@ int project_open(const char *dir, struct project *ret, struct err *err)
 	} else if (rc == ERR_NOT_FOUND) {
 		rc = 0;
 		read_integration(ret);
+		if (ret->count == 0)
+			read_integrations(ret);
 	}
 	if (rc == 0 && ret->count == 0)
 		rc = err_set(err, ERR_NOT_FOUND,
@@ -239,24 +296,47 @@ static void hash_function(struct project_fn *f)
 		snprintf(f->hash + 2 * i, 3, "%02x", md[i]);
 }
 
-int project_compile(struct project *p, struct err *err)
+static int compile(struct project *p, struct err *err)
 {
-	size_t wanted = 0;
-
 	for (size_t i = 0; i < p->count; i++) {
 		struct project_fn *f = &p->fns[i];
+		struct err why = { 0 };
 		if (!f->wanted)
 			continue;
 		char *path = arena_printf(&p->arena, "%s/%s", p->dir, f->path);
-		TRY(file_load(&p->arena, path, SOURCE_MAX, &f->ts, err));
-		wanted++;
+		if (file_load(&p->arena, path, SOURCE_MAX, &f->ts, &why) < 0)
+			f->problem = arena_printf(&p->arena, "%s: %s", f->path, why.msg);
 	}
-	/* Without a file esbuild reads its standard input. */
-	if (wanted == 0)
-		return 0;
 	TRY(esbuild_bundle(p, err));
 	for (size_t i = 0; i < p->count; i++)
-		if (p->fns[i].wanted)
+		if (p->fns[i].wanted && !p->fns[i].problem)
 			hash_function(&p->fns[i]);
 	return 0;
+}
+
+/* Every problem on its line; one alone is the error itself. */
+static int report(const struct project *p, struct err *err)
+{
+	const char *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		if (!p->fns[i].problem)
+			continue;
+		first = first ? first : p->fns[i].problem;
+		n++;
+	}
+	if (n <= 1)
+		return n ? err_set(err, ERR_INVALID, "%s", first) : 0;
+	for (size_t i = 0; i < p->count; i++)
+		if (p->fns[i].problem)
+			fprintf(stderr, "%s\n", p->fns[i].problem);
+	return err_set(err, ERR_INVALID, "%zu functions have errors (above)", n);
+}
+
+int project_build(struct project *p, bool all_must, struct err *err)
+{
+	TRY(compile(p, err));
+	TRY(project_inspect(p, err));
+	return all_must ? report(p, err) : 0;
 }

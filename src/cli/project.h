@@ -1,7 +1,8 @@
 /*
  * A function project on disk: which functions it has, their compiled bundles, their definitions.
- * Two layouts: a project (index.ts whose `import './<integration>/<kind>/<name>.js'` lines are
- * the functions), or one integration folder (syncs/, actions/, on-events/ with .ts files).
+ * Three layouts: a project (index.ts whose `import './<integration>/<kind>/<name>.js'` lines are
+ * the functions), one integration folder (syncs/, actions/, on-events/ with .ts files), or a folder
+ * of such.
  * Command line only: blocking, one thread.
  */
 #pragma once
@@ -15,9 +16,9 @@ struct project_fn {
 	const char *integration, *kind, *name; /* kind is the folder: "syncs" */
 	const char *path; /* of the source, relative to the project */
 	const char *file; /* path without .ts, for stack traces */
-	struct sv js, ts; /* after project_compile */
+	struct sv js, ts; /* after project_build */
 	char hash[65]; /* hex SHA-256 of js and ts: the version's identity */
-	struct json_t *definition; /* after project_inspect; NULL when it failed */
+	struct json_t *definition; /* after project_build; NULL when it failed */
 	const char *problem; /* then: why */
 	bool wanted; /* selected: compile and inspect only these */
 };
@@ -37,16 +38,14 @@ void project_done(struct project *p);
 struct project_fn *project_find(struct project *p, struct sv integration, struct sv name);
 
 /*
- * Bundles every wanted function with esbuild (one process for all). Its messages, with file:line,
- * go to stderr as they are. Imports outside the allowed modules are errors.
+ * Bundles every wanted function with esbuild and evaluates the bundles in the runtime. A function
+ * with which something is wrong gets its `problem`, "file:line:column: what"; with all_must one
+ * such is an error (several are listed on stderr). Imports outside the allowed modules are wrong.
  */
-int project_compile(struct project *p, struct err *err) MUST_CHECK;
+int project_build(struct project *p, bool all_must, struct err *err) MUST_CHECK;
 
-/*
- * Evaluates every wanted bundle in the runtime and keeps what it exports. A function that cannot
- * be evaluated gets its `problem`; with all_must it is the error of the call.
- */
-int project_inspect(struct project *p, bool all_must, struct err *err) MUST_CHECK;
+/* inspect.c, a step of that: what each bundle exports, as `definition`. */
+int project_inspect(struct project *p, struct err *err) MUST_CHECK;
 
 /* A whole file into the arena; ERR_NOT_FOUND, ERR_LIMIT over max. */
 int file_load(

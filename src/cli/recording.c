@@ -1,5 +1,6 @@
 #include "cli/recording.h"
 
+#include "base/clock.h"
 #include "base/sv.h"
 #include "data/json.h"
 
@@ -78,12 +79,19 @@ static int add_endpoint(struct recording *r, const char *method, struct sv endpo
 
 int recording_parse(struct sv text, struct recording *ret, struct err *err)
 {
+	struct json_t *root;
+
+	TRY(json_parse(text, &root, err));
+	return recording_from(root, ret, err);
+}
+
+int recording_from(struct json_t *root, struct recording *ret, struct err *err)
+{
 	struct json_t *endpoints, *entries;
 	void *it = NULL, *it2;
 	struct sv method, endpoint;
 
-	*ret = (struct recording){ 0 };
-	TRY(json_parse(text, &ret->root, err));
+	*ret = (struct recording){ .root = root };
 	struct json_t *api = json_member(ret->root, SV_LIT("api"));
 	ret->exchanges =
 		arena_array(&ret->arena, count_exchanges(api) + 1, sizeof(*ret->exchanges));
@@ -118,7 +126,7 @@ static struct sv header_of(const struct json_t *headers, const char *name)
 	return SV_NULL;
 }
 
-int64_t recording_date_ms(const struct recording *r)
+static int64_t date_ms(const struct recording *r)
 {
 	int64_t first = 0;
 
@@ -139,6 +147,26 @@ int64_t recording_date_ms(const struct recording *r)
 			first = ms;
 	}
 	return first;
+}
+
+/* 0 = the recording does not say. */
+static int64_t stated_now_ms(const struct recording *r)
+{
+	struct sv text = json_sv(json_member(r->root, SV_LIT("now")));
+	int64_t us;
+
+	return text.ptr && clock_parse_iso(text, &us) ? us / 1000 : 0;
+}
+
+bool recording_has_now(const struct recording *r)
+{
+	return stated_now_ms(r) != 0;
+}
+
+int64_t recording_now_ms(const struct recording *r)
+{
+	int64_t ms = stated_now_ms(r);
+	return ms ? ms : date_ms(r);
 }
 
 static bool differs(

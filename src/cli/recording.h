@@ -1,7 +1,9 @@
 /*
  * A recorded conversation (`<function>.test.json`, spec/function-runtime.md 6): what the function
  * is given, the provider's answers, and what it must save. Pure: no I/O but reading the file.
- * Used by `tidemark test`; written by `tidemark dryrun --save`.
+ * Used by `tidemark test`; written by `tidemark dryrun --save`. Beside the public format's members
+ * it may have `now` (ISO time: the function's clock), `error` ({type, payload}: how it fails) and
+ * `nango.getCheckpoint`.
  */
 #pragma once
 
@@ -28,10 +30,13 @@ struct recording {
 };
 
 int recording_parse(struct sv text, struct recording *ret, struct err *err) MUST_CHECK;
+int recording_from(struct json_t *root, struct recording *ret, struct err *err) MUST_CHECK; /* takes
+	over root */
 void recording_done(struct recording *r);
 
-/* The earliest Date header among the answers, in ms; 0 when there is none. */
-int64_t recording_date_ms(const struct recording *r);
+/* When it was made, in ms: its `now`, else the earliest Date header of an answer; 0 = unknown. */
+int64_t recording_now_ms(const struct recording *r);
+bool recording_has_now(const struct recording *r); /* to the millisecond, not by a Date header */
 
 /* Splits "/path?query": the path without leading slash, the query's pairs appended. */
 void recording_split(struct sv endpoint, struct sv *ret_path, struct params *query);

@@ -40,10 +40,15 @@ static void read_params(struct asked *a, struct json_t *params)
 	}
 }
 
-/* Content types that the client library sets by itself are not part of a request's identity. */
+/* What the client library sets by itself is not part of a request's identity. */
 static bool is_default_header(struct sv key)
 {
-	return sv_eq_nocase(key, SV_LIT("content-type")) || sv_eq_nocase(key, SV_LIT("accept"));
+	static const char *const set[] = { "content-type", "content-length", "accept" };
+
+	for (size_t i = 0; i < ARRAY_LEN(set); i++)
+		if (sv_eq_nocase(key, sv_str(set[i])))
+			return true;
+	return false;
 }
 
 /* Given as an object, or as the pairs of a fetch. */
@@ -253,6 +258,14 @@ static bool same_hash(const struct recording_exchange *x, struct asked *a)
 		       sv_eq(hash, identity(x, a, base64_of(&a->arena, a->body), &a->arena)));
 }
 
+static bool succeeded(const struct recording_exchange *x)
+{
+	int64_t status = 200;
+
+	json_opt_int(x->entry, "status", &status, NULL);
+	return status < 400;
+}
+
 /* 0 = no; higher is better. */
 static int match_score(const struct recording_exchange *x, struct asked *a)
 {
@@ -260,11 +273,14 @@ static int match_score(const struct recording_exchange *x, struct asked *a)
 		strlen(x->method) != a->method.len || !sv_eq(x->path, a->path))
 		return 0;
 	if (same_hash(x, a))
-		return 6 + !x->used;
+		return 7 + !x->used;
 	if (!same_params(x, a) || !same_headers(x, a))
 		return 0;
-	int data = same_data(x, a);
-	return data ? 2 * data + !x->used : 0;
+	switch (same_data(x, a)) {
+	case 2: return 5 + !x->used;
+	case 1: return 1 + 2 * succeeded(x) + !x->used;
+	default: return 0;
+	}
 }
 
 /* Says what was asked and which requests of that path are recorded. */

@@ -67,6 +67,7 @@ static void on_request(struct local_run *l, const struct runner_call *call)
 
 	buf_init(&body, BODY_MAX);
 	if (recording_match(&r->rec, call->head, call->body, &x, &err) < 0) {
+		r->unmatched = true;
 		local_problem(l, "%s", err.msg);
 		local_refuse(l, call, "plain", "not_recorded", err.msg);
 		return;
@@ -164,10 +165,36 @@ static void compare_output(struct replay *r)
 		local_problem(&r->local, "%s", diff.len ? diff.ptr : "output differs");
 }
 
+/* A recorded failure, {type, payload?}: the function must fail in just that way. */
+static void compare_error(struct replay *r, struct json_t *want)
+{
+	struct local_run *l = &r->local;
+	own_in(buf_done) struct buf diff = { 0 };
+	struct json_t *value;
+	void *it = NULL;
+	struct sv key;
+	char label[300];
+
+	buf_init(&diff, 8192);
+	if (r->unmatched)
+		return;
+	buf_clear(&l->problem);
+	if (!l->error)
+		local_problem(l, "the recording says that it fails, but it did not");
+	while (l->error && json_next(want, &it, &key, &value)) {
+		snprintf(label, sizeof(label), "error.%.*s", SV(key));
+		if (!recording_same(label, value, json_member(l->error, key), &diff))
+			local_problem(l, "%s", diff.len ? diff.ptr : "another error");
+	}
+}
+
 static void ended(struct local_run *l)
 {
 	struct replay *r = of_local(l);
+	struct json_t *error = json_member(r->rec.root, SV_LIT("error"));
 
+	if (error)
+		compare_error(r, error);
 	if (l->problem.len == 0) {
 		compare_models(r, "batchSave", l->saved);
 		compare_models(r, "batchUpdate", l->updated);
@@ -186,11 +213,14 @@ void replay_init(struct replay *r, struct project_fn *fn, const struct provider 
 	r->local.ended = ended;
 	r->local.deadline_ms = REPLAY_DEADLINE_MS;
 	/* Functions compute windows from "now": it is the time of the recording. */
-	r->local.now_ms = recording_date_ms(&r->rec);
+	r->local.now_ms = recording_now_ms(&r->rec);
 	if (provider && provider->paginate)
 		r->local.paginate = json_clone(provider->paginate);
 	r->local.metadata = json_ref(json_find(r->rec.root, SV_LIT("nango.getMetadata")));
 	r->local.input = json_ref(json_member(r->rec.root, SV_LIT("input")));
+	struct json_t *given = json_find(r->rec.root, SV_LIT("nango.getCheckpoint"));
+	if (json_kind(given) == JSON_KIND_OBJECT)
+		r->local.checkpoint = json_ref(given);
 }
 
 void replay_start(struct replay *r, struct runner_pool *pool)

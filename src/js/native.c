@@ -9,6 +9,8 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdio.h>
+#define ZLIB_CONST
+#include <zlib.h>
 
 /* One call: who called and with what. */
 struct call {
@@ -30,6 +32,7 @@ struct native {
 };
 
 enum { LOGS_MAX = 16 << 20 }; /* unsent output above which log lines are dropped */
+enum { INFLATE_MAX = (64 << 20) + 1 }; /* bytes out of one file of a zip archive */
 
 static JSValueRef arg(const struct call *c, size_t i)
 {
@@ -266,6 +269,31 @@ static JSValueRef native_hmac(const struct call *c)
 	return value_from_bytes(c->ctx, sv_make((char *)out, len));
 }
 
+/* The whole of a raw deflate stream in one step, into room of just the size it should have. */
+static JSValueRef native_inflate(const struct call *c)
+{
+	struct sv data = value_bytes(c->ctx, arg(c, 0));
+	uint32_t max = arg_u32(c, 1);
+	struct buf out;
+	z_stream z = { 0 };
+
+	buf_init(&out, INFLATE_MAX);
+	char *to = buf_reserve(&out, (size_t)max + 1); /* one more: a stream that goes on is seen */
+	bool ok = to && data.len <= UINT32_MAX && inflateInit2(&z, -MAX_WBITS) == Z_OK;
+	if (ok) {
+		z.next_in = (const unsigned char *)data.ptr;
+		z.avail_in = (unsigned)data.len;
+		z.next_out = (unsigned char *)to;
+		z.avail_out = max + 1;
+		ok = inflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out <= max;
+		buf_grow(&out, z.total_out);
+		inflateEnd(&z);
+	}
+	JSValueRef bytes = ok ? value_from_bytes(c->ctx, buf_sv(&out)) : jsc.ValueMakeNull(c->ctx);
+	buf_done(&out);
+	return bytes;
+}
+
 static const struct {
 	const char *name;
 	native_fn *fn;
@@ -287,6 +315,7 @@ static const struct {
 	N(random),
 	N(hash),
 	N(hmac),
+	N(inflate),
 #undef N
 };
 

@@ -1,19 +1,30 @@
 #include "os/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 extern char **environ;
 
-static int start(const char *const *argv, const char *cwd, pid_t *ret)
+static int redirect(posix_spawn_file_actions_t *actions, const char *output)
+{
+	int rc = posix_spawn_file_actions_addopen(
+		actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	return rc ? rc : posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, STDERR_FILENO);
+}
+
+static int start(const char *const *argv, const char *cwd, const char *output, pid_t *ret)
 {
 	posix_spawn_file_actions_t actions;
 
 	int rc = posix_spawn_file_actions_init(&actions);
 	if (rc)
 		return rc;
-	if (cwd)
+	if (output)
+		rc = redirect(&actions, output);
+	if (!rc && cwd)
 		rc = posix_spawn_file_actions_addchdir_np(&actions, cwd);
 	if (!rc)
 		rc = posix_spawnp(ret, argv[0], &actions, NULL, (char *const *)argv, environ);
@@ -21,12 +32,13 @@ static int start(const char *const *argv, const char *cwd, pid_t *ret)
 	return rc;
 }
 
-int os_spawn_wait(const char *const *argv, const char *cwd, int *ret_status, struct err *err)
+int os_spawn_wait(const char *const *argv, const char *cwd, const char *output, int *ret_status,
+	struct err *err)
 {
 	pid_t pid;
 	int status;
 
-	int rc = start(argv, cwd, &pid);
+	int rc = start(argv, cwd, output, &pid);
 	if (rc == ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "cannot run %s: no such program", argv[0]);
 	if (rc)

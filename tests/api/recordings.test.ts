@@ -40,7 +40,7 @@ test('one integration by its folder, some by a pattern, in JSON', async () => {
     const filtered = await run(binary, ['test', project, '--filter', 'github/*', '--json']);
     assert.equal(filtered.code, 0, filtered.stderr);
     const lines = filtered.stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
-    assert.deepEqual(lines.at(-1), { passed: some, failed: 0, skipped: 0 });
+    assert.deepEqual(lines.at(-1), { passed: some, failed: 0, skipped: 0, types: { sync: { passed: some, failed: 0, skipped: 0 } } });
     assert.ok(lines.slice(0, -1).every(({ function: name, result }) => name.startsWith('github/') && result === 'passed'));
 });
 

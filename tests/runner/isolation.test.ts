@@ -69,6 +69,7 @@ test('what runs share refuses to change', async () => {
 const WALK = `${REQUIRES}
 const samples = async (nango) => [
 	globalThis, nango, require, module, console, setTimeout, z, crypto, require('url'), require('nango'),
+	await require('unzipper').Open.buffer(Buffer.from('UEsDBBQAAAAIADWkfF35775xAwAAAAEAAAABAAAAYUsCAFBLAQIUAxQAAAAIADWkfF35775xAwAAAAEAAAABAAAAAAAAAAAAAACAAQAAAABhUEsFBgAAAAABAAEALwAAACIAAAAAAA==', 'base64')),
 	nango.paginate({ endpoint: '/', paginate: {} }), nango.listRecords?.('A'), new nango.ActionError(1),
 	await nango.get({ endpoint: '/' }), await nango.get({ endpoint: '/bad' }).catch((e) => e),
 	await nango.uncontrolledFetch({ url: new URL('http://x') }), await nango.getConnection(),
