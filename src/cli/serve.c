@@ -125,7 +125,12 @@ static int open_runners(struct serve *s, struct err *err)
 	return 0;
 }
 
-static void open_work(struct serve *s)
+static void heard(void *ctx)
+{
+	sync_look_again(ctx);
+}
+
+static int open_work(struct serve *s, struct err *err)
 {
 	struct outbox_config cfg = {
 		.loop = s->eng.loop, .db = s->eng.db, .keys = s->eng.keys, .client = s->eng.client
@@ -138,6 +143,7 @@ static void open_work(struct serve *s)
 	s->eng.outbox = outbox_new(&cfg);
 	s->eng.runs = runs_new(&s->eng, &runs);
 	runs_on_owed(s->eng.runs, webhooks_owed, s);
+	return db_hear(s->eng.db, heard, &s->eng, err);
 }
 
 static int open_server(struct serve *s, struct err *err)
@@ -168,8 +174,7 @@ static int open_all(struct serve *s, struct err *err)
 	TRY(open_runners(s, err));
 	/* Before anything works that would have to be drained: it may fail. */
 	TRY(open_server(s, err));
-	open_work(s);
-	return 0;
+	return open_work(s, err);
 }
 
 static void close_all(struct serve *s)

@@ -40,6 +40,9 @@ struct db_backend {
 	int (*again_ms)(struct dbc *c, unsigned attempt, int64_t since_ms);
 	/* What was last known; NULL: always. Any thread. */
 	bool (*reachable)(void *store);
+	/* Other nodes; both NULL where there are none. heard(ctx) comes on some thread. */
+	int (*listen)(void *store, void (*heard)(void *ctx), void *ctx, struct err *err);
+	void (*tell)(void *store);
 	int (*savepoint)(struct dbc *c, struct err *err);
 	int (*release)(struct dbc *c, struct err *err);
 	void (*rollback_to)(struct dbc *c); /* and release */

@@ -54,6 +54,12 @@ struct db {
 	struct queue queues[2]; /* by enum db_mode */
 	struct db_stats stats;
 	bool closing;
+
+	/* What other nodes say. `heard` is on its way to the loop while `hearing`. */
+	struct loop_task heard;
+	bool hearing;
+	void (*on_heard)(void *ctx);
+	void *heard_ctx;
 };
 
 /* Queues. The lock is held. */
@@ -447,6 +453,44 @@ void db_stats(struct db *db, struct db_stats *ret)
 	pthread_mutex_lock(&db->lock);
 	*ret = db->stats;
 	pthread_mutex_unlock(&db->lock);
+}
+
+/* Other nodes. */
+
+static void heard_on_loop(struct loop_task *t)
+{
+	struct db *db = container_of(t, struct db, heard);
+
+	pthread_mutex_lock(&db->lock);
+	db->hearing = false;
+	pthread_mutex_unlock(&db->lock);
+	db->on_heard(db->heard_ctx);
+}
+
+static void heard(void *ctx)
+{
+	struct db *db = ctx;
+
+	pthread_mutex_lock(&db->lock);
+	bool first = !db->hearing && !db->closing;
+	db->hearing = db->hearing || first;
+	pthread_mutex_unlock(&db->lock);
+	if (first)
+		loop_post(db->loop, &db->heard);
+}
+
+int db_hear(struct db *db, void (*fn)(void *ctx), void *ctx, struct err *err)
+{
+	db->heard.fn = heard_on_loop;
+	db->on_heard = fn;
+	db->heard_ctx = ctx;
+	return db->be->listen ? db->be->listen(db->store, heard, db, err) : 0;
+}
+
+void db_tell(struct db *db)
+{
+	if (db->be->tell)
+		db->be->tell(db->store);
 }
 
 bool db_reachable(const struct db *db)

@@ -175,5 +175,13 @@ struct db_stats {
 };
 void db_stats(struct db *db, struct db_stats *ret);
 
+/*
+ * Other nodes on the same database: db_tell says "look again" to them, and db_hear has fn(ctx)
+ * called on the loop when one of them said so (often once for several times). A hint that may get
+ * lost, for after a commit; nothing happens on a store that nobody shares. Loop thread.
+ */
+int db_hear(struct db *db, void (*fn)(void *ctx), void *ctx, struct err *err) MUST_CHECK;
+void db_tell(struct db *db);
+
 /* Whether the database server answered last time; a file always does. Any thread. */
 bool db_reachable(const struct db *db);

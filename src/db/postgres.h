@@ -2,7 +2,8 @@
  * What the parts of the PostgreSQL back end share: postgres_open.c connects and migrates,
  * postgres_value.c turns arguments and columns into the wire's binary format and back,
  * postgres_tx.c keeps one connection's transaction (and what became of it when the connection
- * broke), postgres.c runs the statements.
+ * broke), postgres.c runs the statements, postgres_listen.c
+ * has a thread with a connection of its own, for what other nodes say.
  *
  * A connection is always in libpq's pipeline mode: what needs no answer of its own (BEGIN,
  * savepoints, the end of a read) travels with the next statement, so that a job that reads one
@@ -35,6 +36,7 @@ struct pg_store {
 	atomic_bool reachable; /* the last thing known */
 	pthread_mutex_t lock; /* guards types */
 	struct pg_types *types[Q_COUNT + 1];
+	struct pg_ear *ear; /* NULL: nobody listens */
 };
 
 enum pg_tx {
@@ -81,6 +83,13 @@ void pg_disconnect(struct pg_conn *p);
 
 /* An error of the server or of the connection as ours; notes in p->trouble whether to try again. */
 int pg_fail(struct pg_conn *p, const PGresult *res, const char *what, struct err *err);
+
+/* postgres_listen.c */
+
+/* Starts the thread that listens; heard(ctx) is called on it. */
+int pg_listen(void *store, void (*heard)(void *ctx), void *ctx, struct err *err);
+void pg_tell(void *store);
+void pg_ear_free(struct pg_ear *e);
 
 /* postgres_tx.c */
 

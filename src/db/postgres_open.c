@@ -448,6 +448,7 @@ void pg_store_close(void *store)
 
 	if (!s)
 		return;
+	pg_ear_free(s->ear);
 	for (size_t i = 0; s->names && s->names[i]; i++) {
 		mem_free(s->names[i]);
 		mem_free(s->values[i]);

@@ -150,12 +150,18 @@ void runs_abort_fenced(struct runs *r)
 	db_submit(r->eng->db, DB_WRITE, &r->fenced_op, job_fenced, r);
 }
 
-void sync_after_control(struct engine *e)
+void sync_look_again(struct engine *e)
 {
 	runs_abort_fenced(e->runs);
 	sched_wake(e->sched);
 	if (e->runs->owed)
 		e->runs->owed(e->runs->owed_ctx);
+}
+
+void sync_after_control(struct engine *e)
+{
+	sync_look_again(e);
+	db_tell(e->db);
 }
 
 /* Leases, where other nodes may take over. */

@@ -31,9 +31,11 @@ void runs_on_owed(struct runs *r, void (*fn)(void *ctx), void *ctx);
 
 /*
  * After the commit of anything that changed schedules, queued runs or cancelled them: aborts at
- * once what was fenced, and looks for due work.
+ * once what was fenced, and looks for due work, here and on the other nodes.
  */
 void sync_after_control(struct engine *e);
+/* The same here alone: another node said that it changed something. */
+void sync_look_again(struct engine *e);
 void runs_abort_fenced(struct runs *r);
 
 /*

@@ -1,7 +1,8 @@
 /*
- * The `records` rows of the benchmark table (docs: design, section 7) on SQLite: first save,
- * unchanged, 10 % changed, all changed, feed at 100 and 1000 per page, with the floor: raw SQLite
- * writing the same bytes in the same transactions. Usage: records_bench [records [runs [folder]]].
+ * The `records` rows of the benchmark table (docs: design, section 7): first save, unchanged, 10 %
+ * changed, all changed, feed at 100 and 1000 per page, with the floor of the store (floor.h).
+ * Usage: records_bench [records [runs [folder | postgres://... | postgres]]]; the database must be
+ * empty, `postgres` takes it from TIDEMARK_TEST_POSTGRES.
  * `runs` syncs share the work, each with a connection of its own and one batch in flight, as real
  * ones have. Making the records is not measured.
  */
@@ -12,7 +13,8 @@
 #include "records/batch.h"
 #include "records/read.h"
 
-#include <sqlite3.h>
+#include "floor.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,6 +26,7 @@ struct bench {
 	struct loop *loop;
 	struct keyring *keys;
 	char dir[200];
+	const char *url; /* NULL: SQLite in dir */
 	int records, runs, busy;
 	int64_t cpu_us; /* of what was measured last */
 };
@@ -203,10 +206,12 @@ static double all_runs(struct bench *b, struct run *runs, void (*start)(struct r
 /* The processor time tells more than the clock on a machine that does other things as well. */
 static double report(struct bench *b, const char *name, double rate, double floor_rate)
 {
-	printf("records.%s %.0f records/s\n", name, rate);
-	printf("records.%s.cpu %.1f us/record\n", name, (double)b->cpu_us / b->records);
+	const char *store = b->url ? "postgres." : "";
+
+	printf("records.%s%s %.0f records/s\n", store, name, rate);
+	printf("records.%s%s.cpu %.1f us/record\n", store, name, (double)b->cpu_us / b->records);
 	if (floor_rate > 0)
-		printf("records.%s.ratio %.2f\n", name, rate / floor_rate);
+		printf("records.%s%s.ratio %.2f\n", store, name, rate / floor_rate);
 	fflush(stdout);
 	return rate;
 }
@@ -228,57 +233,6 @@ static double read_all(struct bench *b, struct run *runs, int64_t limit)
 	return all_runs(b, runs, read_next);
 }
 
-/* The floor. */
-
-static void raw_exec(sqlite3 *db, const char *sql)
-{
-	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
-		fprintf(stderr, "records_bench: %s: %s\n", sql, sqlite3_errmsg(db));
-		exit(1);
-	}
-}
-
-static void raw_insert(sqlite3 *db, int count)
-{
-	static char blob[RECORD_BYTES + AEAD_OVERHEAD];
-	sqlite3_stmt *st;
-
-	sqlite3_prepare_v2(db, "INSERT INTO raw (bytes) VALUES (?1)", -1, &st, NULL);
-	for (int i = 0; i < count; i++) {
-		if (i % BATCH == 0)
-			raw_exec(db, "BEGIN IMMEDIATE");
-		for (size_t k = 0; k < sizeof(blob); k += 64)
-			memcpy(blob + k, &i, sizeof(i));
-		sqlite3_bind_blob(st, 1, blob, sizeof(blob), SQLITE_STATIC);
-		sqlite3_step(st);
-		sqlite3_reset(st);
-		if (i % BATCH == BATCH - 1 || i == count - 1)
-			raw_exec(db, "COMMIT");
-	}
-	sqlite3_finalize(st);
-}
-
-/* Raw SQLite with the same settings: the same bytes, the same transactions. */
-static double measure_floor(struct bench *b)
-{
-	char path[256];
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/floor.db", b->dir);
-	sqlite3_open(path, &db);
-	raw_exec(db,
-		"PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		"PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768;"
-		"CREATE TABLE raw (id INTEGER PRIMARY KEY, bytes BLOB)");
-	int64_t since = clock_mono_us(), cpu = clock_cpu_us();
-	raw_insert(db, b->records);
-	b->cpu_us = clock_cpu_us() - cpu;
-	double rate = (double)b->records / (double)(clock_mono_us() - since) * 1e6;
-	sqlite3_close(db);
-	unlink(path);
-	return rate;
-}
-
 static void open_all(struct bench *b)
 {
 	struct master_key m;
@@ -293,7 +247,7 @@ static void open_all(struct bench *b)
 		die(&err);
 	b->loop = loop_new();
 	snprintf(path, sizeof(path), "%s/records.db", b->dir);
-	if (db_open(&(struct db_config){ .path = path }, b->loop, &b->db, &err) < 0)
+	if (db_open(&(struct db_config){ .path = path, .url = b->url }, b->loop, &b->db, &err) < 0)
 		die(&err);
 }
 
@@ -321,7 +275,11 @@ static struct run *make_runs(struct bench *b)
 static void bench_run(struct bench *b)
 {
 	open_all(b); /* first, as it sets SQLite up for both */
-	double floor_rate = measure_floor(b);
+	struct floor f = {
+		.records = b->records, .batch = BATCH, .bytes = RECORD_BYTES + AEAD_OVERHEAD
+	};
+	double floor_rate = b->url ? floor_postgres(b->url, &f) : floor_sqlite(b->dir, &f);
+	b->cpu_us = f.cpu_us;
 	report(b, "floor", floor_rate, 0);
 	struct run *runs = make_runs(b);
 	report(b, "first_save", save_all(b, runs, 0, 0), floor_rate);
@@ -336,11 +294,20 @@ int main(int argc, char **argv)
 {
 	struct bench b = { .records = argc > 1 ? atoi(argv[1]) : 200000,
 		.runs = argc > 2 ? atoi(argv[2]) : 2 };
+	const char *where = argc > 3 ? argv[3] : "/tmp";
 	char command[256];
 
-	snprintf(b.dir, sizeof(b.dir), "%s/records-bench-XXXXXX", argc > 3 ? argv[3] : "/tmp");
+	if (strcmp(where, "postgres") == 0)
+		where = getenv("TIDEMARK_TEST_POSTGRES") ? getenv("TIDEMARK_TEST_POSTGRES")
+							 : "none";
+	if (strncmp(where, "postgres://", 11) == 0) {
+		b.url = where;
+		where = "/tmp";
+	}
+	snprintf(b.dir, sizeof(b.dir), "%s/records-bench-XXXXXX", where);
 	if (b.records < 1 || b.runs < 1 || !mkdtemp(b.dir)) {
-		fprintf(stderr, "usage: records_bench [records [runs [folder]]]\n");
+		fprintf(stderr,
+			"usage: records_bench [records [runs [folder | postgres[://...]]]]\n");
 		return 2;
 	}
 	bench_run(&b);
