@@ -29,6 +29,7 @@ void grant_set_expiry(struct grant *g, const struct json_t *answer, int64_t defa
 	int64_t ms = 0;
 
 	json_del(g->next, SV_LIT("expires_at"));
+	json_del(g->next, SV_LIT("issued_at"));
 	if (json_kind(at) == JSON_KIND_NUMBER || json_kind(at) == JSON_KIND_STRING) {
 		json_set(g->next, SV_LIT("expires_at"), json_clone(at));
 		ms = credentials_expiry_ms(&c);
@@ -39,8 +40,12 @@ void grant_set_expiry(struct grant *g, const struct json_t *answer, int64_t defa
 		ms = g->now_ms + (in < 3155760000 ? in : 3155760000) * 1000;
 	if (!ms && default_ms)
 		ms = g->now_ms + default_ms;
-	if (ms)
-		json_set_str(g->next, "expires_at", sv_str(clock_iso_ms(ms, iso)));
+	if (!ms)
+		return;
+	json_set_str(g->next, "expires_at", sv_str(clock_iso_ms(ms, iso)));
+	/* How long it lives is known from the answer, or else by this (token_state). */
+	if (in <= 0)
+		json_set_str(g->next, "issued_at", sv_str(clock_iso_ms(g->now_ms, iso)));
 }
 
 /* Whether text repeats something secret of v. */

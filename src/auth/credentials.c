@@ -5,6 +5,8 @@
 #include "base/sv.h"
 #include "data/json.h"
 
+#include <stdio.h>
+
 /* How a type gets into a request: by itself as a bearer token, or by what the provider says. */
 static const struct {
 	const char *name;
@@ -19,15 +21,15 @@ static const struct {
 	[AUTH_BASIC] = { "BASIC", NULL, { "username" }, true },
 	[AUTH_OAUTH2] = { "OAUTH2", "access_token", { "access_token" }, true },
 	[AUTH_OAUTH2_CC] = { "OAUTH2_CC", "token", { "token|client_id" }, true },
-	[AUTH_OAUTH1] = { "OAUTH1", NULL, { "oauth_token", "oauth_token_secret" }, false },
-	[AUTH_APP] = { "APP", "access_token", { "access_token" }, true },
-	[AUTH_APP_STORE] = { "APP_STORE", "access_token", { "access_token" }, true },
-	[AUTH_CUSTOM] = { "CUSTOM", NULL, { NULL }, true },
-	[AUTH_TWO_STEP] = { "TWO_STEP", "token", { "token" }, true },
-	[AUTH_JWT] = { "JWT", "token", { "token" }, true },
-	[AUTH_SIGNATURE] = { "SIGNATURE", "token", { "token" }, true },
-	[AUTH_BILL] = { "BILL", NULL, { "session_id" }, true },
-	[AUTH_TBA] = { "TBA", NULL, { "token_id", "token_secret" }, false },
+	[AUTH_OAUTH1] = { "OAUTH1", NULL, { "oauth_token", "oauth_token_secret" }, true },
+	[AUTH_APP] = { "APP", "access_token", { "access_token|installation_id" }, true },
+	[AUTH_APP_STORE] = { "APP_STORE", "access_token", { "access_token|privateKey" }, true },
+	[AUTH_CUSTOM] = { "CUSTOM", "access_token", { NULL }, true },
+	[AUTH_TWO_STEP] = { "TWO_STEP", "token", { NULL }, true },
+	[AUTH_JWT] = { "JWT", "token", { NULL }, true },
+	[AUTH_SIGNATURE] = { "SIGNATURE", "token", { "token|username", "token|password" }, true },
+	[AUTH_BILL] = { "BILL", NULL, { "session_id|username", "session_id|password" }, true },
+	[AUTH_TBA] = { "TBA", NULL, { "token_id", "token_secret" }, true },
 	[AUTH_TABLEAU] = { "TABLEAU", "token", { "token" }, true },
 	[AUTH_AWS_SIGV4] = { "AWS_SIGV4", NULL, { NULL }, false },
 	[AUTH_INSTALL_PLUGIN] = { "INSTALL_PLUGIN", NULL, { "username" }, true },
@@ -123,6 +125,18 @@ static void normalise_expiry(struct json_t *json)
 		json_set_str(json, "expires_at", sv_str(clock_iso_ms(ms, iso)));
 }
 
+/* Ids of apps and installations look like numbers, and are given as such. */
+static void normalise_id(struct json_t *json, const char *key)
+{
+	const struct json_t *v = json_member(json, sv_str(key));
+	char text[24];
+
+	if (!json_is_int(v))
+		return;
+	snprintf(text, sizeof(text), "%lld", (long long)json_int(v));
+	json_set_str(json, key, sv_str(text));
+}
+
 int credentials_import(
 	enum auth_type mode, const struct json_t *given, struct buf *out, struct err *err)
 {
@@ -140,6 +154,8 @@ int credentials_import(
 			"credentials of type %s where the provider takes %s", types[type].name,
 			types[mode].name);
 	json_set_str(json, "type", sv_str(types[mode].name));
+	normalise_id(json, "app_id");
+	normalise_id(json, "installation_id");
 	TRY(check_required(json, mode, err));
 	normalise_expiry(json);
 	json_dump_compact(json, out);

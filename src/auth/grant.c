@@ -16,6 +16,13 @@ const struct grant_mode *grant_mode(enum auth_type type)
 		[AUTH_MCP_OAUTH2] = &grant_oauth2,
 		[AUTH_MCP_OAUTH2_GENERIC] = &grant_oauth2,
 		[AUTH_OAUTH2_CC] = &grant_oauth2_cc,
+		[AUTH_APP] = &grant_app,
+		[AUTH_CUSTOM] = &grant_app,
+		[AUTH_APP_STORE] = &grant_app_store,
+		[AUTH_TWO_STEP] = &grant_two_step,
+		[AUTH_JWT] = &grant_jwt,
+		[AUTH_SIGNATURE] = &grant_signature,
+		[AUTH_BILL] = &grant_bill,
 	};
 
 	return modes[type];
@@ -55,8 +62,11 @@ static bool find(const struct grant *g, struct sv name, struct sv *ret)
 	char *scratch = arena_alloc(g->arena, 32);
 	struct sv rest;
 
+	/* What was given with the credentials (an installation_id) need not be in the config too.
+	 */
 	if (under(name, "connectionConfig.", &rest) || under(name, "connection_config.", &rest))
-		return g->config && tmpl_lookup_json(g->config, rest, scratch, ret);
+		return (g->config && tmpl_lookup_json(g->config, rest, scratch, ret)) ||
+		       tmpl_lookup_json(g->credentials, rest, scratch, ret);
 	if (under(name, "credentials.", &rest))
 		return tmpl_lookup_json(g->credentials, rest, scratch, ret);
 	if (sv_eq_str(name, "clientId"))
@@ -279,7 +289,7 @@ static int add_headers(
 			return err_set(err, ERR_INVALID,
 				"'%.*s' would be no header that can be sent", SV(key));
 		http_headers_remove(h, key);
-		http_headers_add(g->arena, h, key, text);
+		http_headers_add(g->arena, h, arena_sv(g->arena, key), text);
 	}
 	return 0;
 }

@@ -41,7 +41,8 @@ struct grant_mode {
 
 /* NULL when tokens of this type are not had but given, or there are none. */
 const struct grant_mode *grant_mode(enum auth_type type);
-extern const struct grant_mode grant_oauth2, grant_oauth2_cc;
+extern const struct grant_mode grant_oauth2, grant_oauth2_cc, grant_jwt, grant_app_store,
+	grant_signature, grant_app, grant_bill, grant_two_step;
 
 /* For the modes. */
 
@@ -80,6 +81,14 @@ int grant_post(const struct grant *g, const struct grant_ask *a, struct http_req
 
 /* Sets expires_at by expires_at or expires_in of an answer, else by the default (0 = none). */
 void grant_set_expiry(struct grant *g, const struct json_t *answer, int64_t default_ms);
+
+/* How long a token lives by the provider's entry (token.expires_in_ms, token_expires_in_ms). */
+int64_t grant_life_ms(const struct grant *g, int64_t otherwise);
+
+/* Tokens that say who we are: as an app (RS256, 10 minutes), as a client (RFC 7523). */
+int grant_app_token(const struct grant *g, struct sv *ret, struct err *err);
+int grant_client_assertion(const struct grant *g, struct sv client, struct sv key, struct sv url,
+	struct sv *ret, struct err *err);
 
 /* What an answer said when it gave no token. */
 struct grant_refusal {

@@ -165,6 +165,26 @@ static void add_scopes(const struct grant *g, struct json_t *params)
 		json_set_str(params, "scope", buf_sv(&b));
 }
 
+static int cc_identify(
+	const struct grant *g, struct grant_ask *a, struct json_t *params, struct err *err)
+{
+	struct sv id = json_sv(json_member(g->credentials, SV_LIT("client_id")));
+	struct sv key = json_sv(json_member(g->credentials, SV_LIT("client_private_key")));
+	struct sv assertion;
+
+	if (!sv_eq_str(text_of(g, "token_request_auth_method"), "private_key_jwt")) {
+		identify(g, id, json_sv(json_member(g->credentials, SV_LIT("client_secret"))), a,
+			params);
+		return 0;
+	}
+	TRY(grant_client_assertion(g, id, key, a->url, &assertion, err));
+	json_set_str(params, "client_id", id);
+	json_set_str(params, "client_assertion_type",
+		SV_LIT("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+	json_set_str(params, "client_assertion", assertion);
+	return 0;
+}
+
 static int cc_ask(struct grant *g, unsigned step, struct http_request *ret, struct err *err)
 {
 	own(json_unref) struct json_t *params = NULL, *more = NULL;
@@ -178,8 +198,7 @@ static int cc_ask(struct grant *g, unsigned step, struct http_request *ret, stru
 	json_set_str(params, "grant_type", SV_LIT("client_credentials"));
 	add_scopes(g, params);
 	copy(params, more);
-	identify(g, json_sv(json_member(g->credentials, SV_LIT("client_id"))),
-		json_sv(json_member(g->credentials, SV_LIT("client_secret"))), &a, params);
+	TRY(cc_identify(g, &a, params, err));
 	TRY(post(g, &a, params, ret, err));
 	return 1;
 }

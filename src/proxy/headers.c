@@ -4,6 +4,7 @@
 #include "data/enc.h"
 #include "data/json.h"
 #include "model/provider.h"
+#include "proxy/sign.h"
 #include "proxy/url.h"
 
 #include <ctype.h>
@@ -85,6 +86,7 @@ static struct sv default_authorization(const struct proxy_vars *v)
 	case AUTH_OAUTH2_CC:
 	case AUTH_APP:
 	case AUTH_APP_STORE:
+	case AUTH_CUSTOM:
 	case AUTH_JWT:
 	case AUTH_SIGNATURE:
 	case AUTH_TABLEAU:
@@ -92,7 +94,6 @@ static struct sv default_authorization(const struct proxy_vars *v)
 	case AUTH_MCP_OAUTH2_GENERIC: return bearer(v);
 	case AUTH_NONE:
 	case AUTH_API_KEY:
-	case AUTH_CUSTOM:
 	case AUTH_BILL:
 	case AUTH_OAUTH1:
 	case AUTH_TBA:
@@ -179,7 +180,10 @@ int proxy_headers_build(const struct proxy_vars *v, const struct proxy_request *
 		v->arena, &h, SV_LIT("accept"), SV_LIT("application/json, text/plain, */*"));
 	http_headers_add(v->arena, &h, SV_LIT("accept-encoding"), SV_LIT("gzip, deflate, br"));
 	http_headers_add(v->arena, &h, SV_LIT("user-agent"), SV_LIT("tidemark/" TIDEMARK_VERSION));
-	struct sv authorization = default_authorization(v);
+	struct sv authorization;
+	TRY(proxy_sign(v, req, &authorization, err));
+	if (!authorization.ptr)
+		authorization = default_authorization(v);
 	if (authorization.ptr)
 		TRY(set_checked(v->arena, &h, SV_LIT("authorization"), authorization, err));
 	TRY(add_provider_headers(v, &h, err));

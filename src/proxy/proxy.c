@@ -323,7 +323,7 @@ static int build(struct request *r, const char **code, struct err *err)
 	uuid_format(uuid_v4(), v.random);
 	TRY(proxy_url_build(&v, &r->req, &url, code, err));
 	struct url_parts parts = url_split(url);
-	v.host = parts.host, v.path = parts.path, v.query = parts.query;
+	v.scheme = parts.scheme, v.host = parts.host, v.path = parts.path, v.query = parts.query;
 	*code = "ERR_INVALID_CHAR";
 	TRY(proxy_headers_build(&v, &r->req, &headers, err));
 	*code = "ERR_BAD_REQUEST";

@@ -29,7 +29,7 @@ struct proxy_vars {
 	int64_t now_ms; /* frozen for the request */
 	char random[37];
 	/* Of the request; absent until known. */
-	struct sv method, endpoint, host, path, query, content_type, body;
+	struct sv method, endpoint, scheme, host, path, query, content_type, body;
 };
 
 /*
