@@ -3,9 +3,11 @@
  * that new tables and columns are tested without a line here.
  */
 #include "base/fault.h"
+#include "base/sv.h"
 #include "crypto/keyring.h"
 #include "db/db.h"
 #include "db/tables.h"
+#include "db/testdb.h"
 #include "model/sealed.h"
 #include "os/file.h"
 #include "transfer/export.h"
@@ -13,7 +15,6 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ enum { ROWS = 7, LAST_ID = 500 };
 
 static char dir[64];
 static struct keyring *keys;
+static struct testdb source, target;
 static struct buf exported; /* of the filled database; shared by the tests */
 
 static char *path_of(const char *name)
@@ -47,14 +49,28 @@ static struct keyring *ring(char fill)
 	return keyring_new(&m);
 }
 
-static struct db *open_db(const char *name)
+static struct db *open_db(const struct testdb *t)
 {
+	struct db_config cfg = testdb_config(t);
 	struct db *db = NULL;
 	struct err err = { 0 };
 
-	if (db_open(&(struct db_config){ .path = path_of(name) }, NULL, &db, &err) < 0)
+	if (db_open(&cfg, NULL, &db, &err) < 0)
 		fail_msg("%s", err.msg);
 	return db;
+}
+
+/* An empty one to import into, until drop_target(). */
+static struct db *make_target(void)
+{
+	testdb_make(&target);
+	return open_db(&target);
+}
+
+static void drop_target(struct db *db)
+{
+	db_close(db);
+	testdb_drop(&target);
 }
 
 /* --- filling --- */
@@ -64,7 +80,8 @@ static struct db *open_db(const char *name)
 static struct arg value(struct dbc *c, const struct table_column *col, int n)
 {
 	static const char *const odd[] = { "", "\xff\xfe", "é\n\"\\", "\x01😀" };
-	const char *tail = odd[n % 4];
+	/* Only SQLite lets text be anything. */
+	const char *tail = odd[n % 4 == 1 && testdb_is_postgres(&source) ? 0 : n % 4];
 
 	switch (col->type) {
 	case COLUMN_INT: return arg_i64(n == 5 ? INT64_C(9007199254740993) : n);
@@ -190,7 +207,8 @@ static int setup(void **state)
 		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	*state = mkdtemp(dir);
 	keys = ring('a');
-	struct db *db = open_db("a.db");
+	testdb_make(&source);
+	struct db *db = open_db(&source);
 	if (db_run(db, DB_WRITE, fill_job, NULL, &err) < 0)
 		fail_msg("%s", err.msg);
 	export_to(db, "a");
@@ -204,18 +222,11 @@ static int teardown(void **state)
 	char command[128];
 
 	(void)state;
+	testdb_drop(&source);
 	keyring_free(keys);
 	buf_done(&exported);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return system(command);
-}
-
-static void forget(const char *name)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -f %s*", path_of(name));
-	assert_int_equal(system(command), 0);
 }
 
 /* --- the tests --- */
@@ -225,23 +236,14 @@ static int insert_job(struct dbc *c, void *arg, struct err *err)
 	return sealed_renew_keys(c, keys, arg, err);
 }
 
-static int last_key(void *ctx, int n, char **values, char **names)
-{
-	(void)n;
-	(void)names;
-	*(int *)ctx = atoi(values[0]);
-	return 0;
-}
-
 static void test_there_and_back(void **state)
 {
 	struct err err = { 0 };
 	struct import in;
 	int64_t n;
-	int id = 0;
 
 	(void)state;
-	struct db *db = open_db("b.db");
+	struct db *db = make_target();
 	if (import_text(db, buf_sv(&exported), &in, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(in.resumed_rows, 0);
@@ -251,43 +253,42 @@ static void test_there_and_back(void **state)
 	/* Numbers go on behind the highest ever given out, not the highest there. */
 	assert_int_equal(db_run(db, DB_WRITE, insert_job, &n, &err), 0);
 	assert_int_equal(n, ROWS);
-	db_close(db);
-	sqlite3 *raw;
-	assert_int_equal(sqlite3_open(path_of("b.db"), &raw), SQLITE_OK);
-	sqlite3_exec(raw, "SELECT MIN(id) FROM data_keys WHERE id > 100", last_key, &id, NULL);
-	assert_int_equal(id, LAST_ID + 1);
-	sqlite3_close(raw);
-	forget("b.db");
+	assert_int_equal(atoi(testdb_ask(&target, "SELECT MIN(id) FROM data_keys WHERE id > 100")),
+		LAST_ID + 1);
+	drop_target(db);
 }
 
-static int name_cb(void *ctx, int n, char **values, char **names)
+static bool is_known(struct sv name)
 {
-	bool *missing = ctx;
+	/* Notes of imports, and of migrations. */
+	bool known = sv_eq_str(name, "imports") || sv_eq_str(name, "tidemark_schema");
 
-	(void)n;
-	(void)names;
-	bool found = strcmp(values[0], "imports") == 0;
 	for (size_t i = 0; i < table_count; i++)
-		found |= strcmp(values[0], tables[i].name) == 0;
-	*missing |= !found;
-	return 0;
+		known |= sv_eq_str(name, tables[i].name);
+	return known;
 }
 
 /* What the list was made of is what a database has. */
 static void test_no_table_is_forgotten(void **state)
 {
-	bool missing = false;
-	sqlite3 *raw;
+	struct sv rest, name;
+	size_t n = 0;
 
 	(void)state;
-	db_close(open_db("b.db"));
-	assert_int_equal(sqlite3_open(path_of("b.db"), &raw), SQLITE_OK);
-	sqlite3_exec(raw,
-		"SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-		name_cb, &missing, NULL);
-	assert_false(missing);
-	sqlite3_close(raw);
-	forget("b.db");
+	struct db *db = make_target();
+	rest = sv_str(testdb_ask(&target,
+		testdb_is_postgres(&target)
+			? "SELECT relname FROM pg_class WHERE relkind = 'r' AND "
+			  "relnamespace = current_schema()::regnamespace"
+			: "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT "
+			  "LIKE 'sqlite_%'"));
+	while (sv_split(&rest, ' ', &name)) {
+		if (name.len && !is_known(name))
+			fail_msg("table %.*s", SV(name));
+		n += name.len > 0;
+	}
+	assert_true(n > table_count);
+	drop_target(db);
 }
 
 #ifdef TIDEMARK_TEST_HOOKS
@@ -299,8 +300,8 @@ static void test_interrupted_at_every_batch(void **state)
 
 	(void)state;
 	/* Every point would take too long; all kinds of them come by. */
-	for (int n = 1;; n += 5) {
-		struct db *db = open_db("b.db");
+	for (int n = 1;; n += testdb_is_postgres(&source) ? 23 : 5) {
+		struct db *db = make_target();
 		snprintf(fault, sizeof(fault), "*:%d", n);
 		fault_set(fault);
 		int rc = import_text(db, buf_sv(&exported), &in, &err);
@@ -308,8 +309,7 @@ static void test_interrupted_at_every_batch(void **state)
 		fault_set(NULL);
 		if (!fired) {
 			assert_int_equal(rc, 0);
-			db_close(db);
-			forget("b.db");
+			drop_target(db);
 			break;
 		}
 		/* A failure behind the last commit is none. */
@@ -319,8 +319,7 @@ static void test_interrupted_at_every_batch(void **state)
 		assert_int_equal(whole(db), 0);
 		if (n % 16 == 1)
 			expect_same(db);
-		db_close(db);
-		forget("b.db");
+		drop_target(db);
 	}
 }
 #endif
@@ -334,7 +333,7 @@ static void test_cut_off(void **state)
 
 	(void)state;
 	for (size_t cut = 0; cut < all.len; cut += all.len / 23) {
-		struct db *db = open_db("b.db");
+		struct db *db = make_target();
 		assert_int_equal(import_text(db, sv_make(all.ptr, cut), &in, &err), ERR_INVALID);
 		int fd = open(path_of("in"), O_RDONLY);
 		assert_int_equal(import_check_end(fd, &err), ERR_INVALID);
@@ -342,8 +341,7 @@ static void test_cut_off(void **state)
 		assert_true(cut < 300 || whole(db) == ERR_CONFLICT);
 		assert_int_equal(import_text(db, all, &in, &err), 0);
 		assert_int_equal(whole(db), 0);
-		db_close(db);
-		forget("b.db");
+		drop_target(db);
 	}
 	assert_int_equal(file_write(path_of("in"), all, &err), 0);
 	int fd = open(path_of("in"), O_RDONLY);
@@ -369,12 +367,11 @@ static void refused(const char *what, const char *instead, int code, const char 
 	struct err err;
 	struct import in;
 
-	struct db *db = open_db("b.db");
+	struct db *db = make_target();
 	int rc = import_text(db, sv_make(text, exported.len), &in, &err);
 	if (rc != code || !strstr(err.msg, why))
 		fail_msg("%d %s", rc, err.msg);
-	db_close(db);
-	forget("b.db");
+	drop_target(db);
 }
 
 static void test_bad_files(void **state)
@@ -407,13 +404,12 @@ static void test_damage_stays(void **state)
 	struct import in;
 
 	(void)state;
-	struct db *db = open_db("b.db");
+	struct db *db = make_target();
 	assert_int_equal(import_text(db, sv_make(text, exported.len), &in, &err), ERR_INVALID);
 	assert_int_equal(import_text(db, buf_sv(&exported), &in, &err), ERR_INVALID);
 	assert_non_null(strstr(err.msg, "another or damaged file"));
 	assert_int_equal(whole(db), ERR_CONFLICT);
-	db_close(db);
-	forget("b.db");
+	drop_target(db);
 }
 
 static void test_wrong_targets(void **state)
@@ -424,7 +420,7 @@ static void test_wrong_targets(void **state)
 	own_mem char *other = changed("\"id\":\"", "\"id\":\"");
 
 	(void)state;
-	struct db *db = open_db("b.db");
+	struct db *db = make_target();
 	keys = ring('b');
 	assert_int_equal(import_text(db, buf_sv(&exported), &in, &err), ERR_INVALID);
 	assert_non_null(strstr(err.msg, "master key"));
@@ -441,8 +437,7 @@ static void test_wrong_targets(void **state)
 	assert_int_equal(import_text(db, buf_sv(&exported), &in, &err), 0);
 	assert_int_equal(import_text(db, buf_sv(&exported), &in, &err), ERR_CONFLICT);
 	assert_non_null(strstr(err.msg, "not empty"));
-	db_close(db);
-	forget("b.db");
+	drop_target(db);
 }
 
 static void test_half_an_import_is_not_exported(void **state)
@@ -451,13 +446,12 @@ static void test_half_an_import_is_not_exported(void **state)
 	struct import in;
 
 	(void)state;
-	struct db *db = open_db("b.db");
+	struct db *db = make_target();
 	assert_int_equal(
 		import_text(db, sv_make(exported.ptr, exported.len / 2), &in, &err), ERR_INVALID);
 	struct export e = { .fd = -1, .keys = keys };
 	assert_int_equal(export_all(db, &e, &err), ERR_CONFLICT);
-	db_close(db);
-	forget("b.db");
+	drop_target(db);
 }
 
 static void test_disk_full(void **state)
@@ -466,7 +460,7 @@ static void test_disk_full(void **state)
 	struct export e = { .fd = open("/dev/full", O_WRONLY), .keys = keys };
 
 	(void)state;
-	struct db *db = open_db("a.db");
+	struct db *db = open_db(&source);
 	assert_int_equal(export_all(db, &e, &err), ERR_IO);
 	assert_non_null(strstr(err.msg, "cannot write the export: No space left"));
 	close(e.fd);
