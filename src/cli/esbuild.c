@@ -55,7 +55,7 @@ static const char *find_above(struct arena *a, const char *dir)
 }
 
 /* The project's own, then one beside this binary, then the system's. */
-static const char *find_esbuild(struct arena *a, const char *dir)
+const char *esbuild_path(struct arena *a, const char *dir)
 {
 	char exe[PATH_MAX];
 
@@ -126,7 +126,7 @@ static int run_esbuild(const struct batch *b, int *ret_status, struct err *err)
 	const char **argv = arena_array(a, b->count + 20, sizeof(*argv));
 	size_t n = 0;
 
-	argv[n++] = find_esbuild(a, b->p->dir);
+	argv[n++] = esbuild_path(a, b->p->dir);
 	for (size_t i = 0; i < b->count; i++)
 		argv[n++] = b->fns[i]->path;
 	argv[n++] = "--bundle";

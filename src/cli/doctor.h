@@ -1,0 +1,26 @@
+/*
+ * The checks of `tidemark doctor`: each reports one line, and none stops the others. What needs the
+ * database is in doctor_db.c.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "cli/store.h"
+
+enum verdict { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
+
+struct doctor {
+	const struct settings *conf;
+	struct store store; /* db NULL: it could not be opened */
+	bool json;
+	unsigned warnings, failures;
+	struct buf findings; /* with json: the objects so far */
+};
+
+/* "what: detail (what to do)" */
+void doctor_say(struct doctor *d, enum verdict v, const char *what, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+
+/* Opens d->store, and looks at what is in it. */
+void doctor_database(struct doctor *d);
