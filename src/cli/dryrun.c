@@ -2,10 +2,12 @@
  * tidemark dryrun: runs one function of the project against the real API with a connection of a
  * server, and stores nothing. Result on stdout, logs on stderr.
  */
+#include "base/clock.h"
 #include "base/sv.h"
 #include "cli/cli.h"
 #include "cli/live.h"
 #include "cli/project.h"
+#include "cli/usage.h"
 #include "data/json.h"
 #include "data/schema.h"
 #include "os/file.h"
@@ -14,7 +16,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define ARGUMENT_MAX (16u << 20)
@@ -27,6 +28,8 @@ struct dryrun {
 	bool validate, save, diagnostics;
 	struct loop *loop;
 	struct live live;
+	struct json_t *given_metadata, *given_checkpoint; /* what it found; owned */
+	int64_t began_ms;
 };
 
 static void usage(FILE *to)
@@ -132,11 +135,48 @@ static int write_recording(const char *path, struct json_t *rec, struct err *err
 	return file_write(path, buf_sv(&b), err);
 }
 
+/* What a failure is compared by: neither stacks nor times. */
+static struct json_t *recorded_error(const struct json_t *error)
+{
+	struct json_t *out = json_new_obj();
+
+	json_set(out, SV_LIT("type"), json_ref(json_member(error, SV_LIT("type"))));
+	struct json_t *payload = json_member(error, SV_LIT("payload"));
+	struct sv type = json_sv(json_member(error, SV_LIT("type")));
+	if (payload && sv_eq_str(type, "action_script_runtime_error"))
+		json_set(out, SV_LIT("payload"), json_ref(payload));
+	return out;
+}
+
+/* Of the connection what functions read, without the values of its credentials. */
+static struct json_t *recorded_connection(const struct json_t *connection)
+{
+	static const char *const kept[] = { "connection_id", "provider_config_key", "provider",
+		"connection_config", "metadata" };
+	struct json_t *out = json_new_obj(), *value;
+	const struct json_t *credentials = json_member(connection, SV_LIT("credentials"));
+	struct json_t *blanked = json_new_obj();
+	struct sv key;
+	void *it = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		if ((value = json_member(connection, sv_str(kept[i]))))
+			json_set(out, sv_str(kept[i]), json_ref(value));
+	while (json_next(credentials, &it, &key, &value))
+		if (sv_eq_str(key, "type"))
+			json_set(blanked, key, json_ref(value));
+		else if (json_kind(value) == JSON_KIND_STRING)
+			json_set(blanked, key, json_new_str(SV_LIT("REDACTED")));
+	json_set(out, SV_LIT("credentials"), blanked);
+	return out;
+}
+
 static int save(struct dryrun *d, struct project *p, const struct project_fn *f, struct err *err)
 {
 	own(json_unref) struct json_t *rec = json_new_obj();
 	struct json_t *nango = json_new_obj();
 	struct local_run *l = &d->live.local;
+	char iso[CLOCK_ISO_SIZE];
 
 	const char *folder =
 		p->one_integration ? arena_printf(&p->arena, "%s/tests", p->dir)
@@ -145,10 +185,19 @@ static int save(struct dryrun *d, struct project *p, const struct project_fn *f,
 		json_set(rec, SV_LIT("input"), json_ref(l->input));
 	if (l->output)
 		json_set(rec, SV_LIT("output"), json_ref(l->output));
-	if (l->metadata)
-		json_set(nango, SV_LIT("getMetadata"), json_ref(l->metadata));
+	if (l->error)
+		json_set(rec, SV_LIT("error"), recorded_error(l->error));
+	json_set_str(rec, "now", sv_str(clock_iso_ms(d->began_ms, iso)));
+	if (d->live.connection_read)
+		json_set(nango, SV_LIT("getConnection"), recorded_connection(d->live.connection));
+	if (d->given_metadata)
+		json_set(nango, SV_LIT("getMetadata"), json_ref(d->given_metadata));
+	if (d->given_checkpoint)
+		json_set(nango, SV_LIT("getCheckpoint"), json_ref(d->given_checkpoint));
 	json_set(nango, SV_LIT("batchSave"), json_ref(l->saved));
 	json_set(nango, SV_LIT("batchDelete"), json_ref(l->deleted));
+	if (json_len(l->updated))
+		json_set(nango, SV_LIT("batchUpdate"), json_ref(l->updated));
 	json_set(rec, SV_LIT("nango"), nango);
 	json_set(rec, SV_LIT("api"), json_ref(d->live.recorded));
 	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
@@ -175,17 +224,6 @@ static void print_result(struct dryrun *d)
 	buf_init(&b, 512u << 20);
 	json_dump_compact(out, &b);
 	printf("%s\n", b.ptr);
-}
-
-static void print_diagnostics(const struct local_run *l)
-{
-	struct rusage u;
-
-	/* The runner has ended by now, so its peak is among our children's. */
-	getrusage(RUSAGE_CHILDREN, &u);
-	fprintf(stderr, "took %.1f ms, CPU %.1f ms, %u requests, heap %.1f MB, peak RSS %.1f MB\n",
-		(double)l->took_us / 1e3, (double)l->cpu_us / 1e3, l->requests,
-		(double)l->heap_bytes / 1e6, (double)u.ru_maxrss / 1e3);
 }
 
 static void ended(struct local_run *l)
@@ -218,6 +256,12 @@ static int give(struct dryrun *d, struct arena *a, struct err *err)
 	TRY(read_json(a, "input", d->input, &l->input, err));
 	l->variant = d->variant;
 	l->last_sync_date = d->last_sync_date;
+	struct json_t *metadata = json_member(d->live.connection, SV_LIT("metadata"));
+	d->given_metadata = json_ref(l->metadata ? l->metadata : metadata);
+	d->given_checkpoint = json_ref(l->checkpoint);
+	/* A recording says when it was made: the function must see just that time. */
+	d->began_ms = clock_now_ms();
+	l->now_ms = d->save ? d->began_ms : 0;
 	return 0;
 }
 
@@ -226,10 +270,17 @@ static int conclude(struct dryrun *d, struct project *p, struct project_fn *f, s
 	struct local_run *l = &d->live.local;
 
 	print_result(d);
-	if (d->diagnostics)
-		print_diagnostics(l);
-	if (l->problem.len)
+	if (d->diagnostics) {
+		struct usage usage = { 0 };
+		usage_add(&usage, l, f->name);
+		usage_print(&usage);
+	}
+	if (l->problem.len) {
+		/* That it fails in this way may be just what the test is to say. */
+		if (d->save && l->error)
+			TRY(save(d, p, f, err));
 		return err_set(err, ERR_INVALID, "%s", l->problem.ptr);
+	}
 	size_t bad = validate(d, f);
 	if (bad && (d->validate || d->save))
 		return err_set(err, ERR_INVALID, "%zu records do not fit their model", bad);
@@ -239,6 +290,8 @@ static int conclude(struct dryrun *d, struct project *p, struct project_fn *f, s
 static void dryrun_done(struct dryrun *d)
 {
 	live_done(&d->live);
+	json_unref(d->given_metadata);
+	json_unref(d->given_checkpoint);
 }
 
 static int dryrun(struct dryrun *d, struct err *err)

@@ -250,7 +250,10 @@ static void on_proxy(struct local_run *local, const struct runner_call *call)
 
 static struct json_t *connection(struct local_run *local)
 {
-	return json_clone(of_local(local)->connection);
+	struct live *l = of_local(local);
+
+	l->connection_read = true;
+	return json_clone(l->connection);
 }
 
 static struct json_t *fetch(struct local_run *local, const char *path)

@@ -12,6 +12,7 @@ struct live {
 	struct local_run local;
 	struct rest *rest;
 	struct json_t *connection; /* as the server tells it, with credentials */
+	bool connection_read; /* the function asked for it */
 	struct json_t *recorded; /* {method: {/path: [exchange]}} when recording; else NULL */
 	struct json_t *lines; /* log lines so far, for --json; may be NULL */
 };

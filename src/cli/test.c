@@ -5,6 +5,7 @@
 #include "cli/mocks.h"
 #include "cli/project.h"
 #include "cli/replay.h"
+#include "cli/usage.h"
 #include "data/json.h"
 #include "data/jw.h"
 #include "model/provider.h"
@@ -49,13 +50,14 @@ struct suite {
 	struct test *tests;
 	size_t count, next, running;
 	const char *filter;
-	bool json;
+	bool json, diagnostics;
+	struct usage usage;
 	unsigned sums[KINDS][VERDICTS];
 };
 
 static void usage(FILE *to)
 {
-	fputs("usage: tidemark test [DIR] [--filter GLOB] [--providers FILE]... [--json]\n\n"
+	fputs("usage: tidemark test [DIR] [--filter GLOB] [--providers FILE]... [options]\n\n"
 	      "Replays every tests/*.test.json of a function project, of one integration folder\n"
 	      "of it, or of a folder of those, in the real runtime, offline. <name>.test.json and\n"
 	      "<name>-<case>.test.json are recordings of the function <name>. Exit code 1 when "
@@ -63,7 +65,8 @@ static void usage(FILE *to)
 	      "fails.\n\n"
 	      "  --filter GLOB     only functions whose <integration>/<name> matches\n"
 	      "  --providers FILE  provider catalogue for pagination defaults\n"
-	      "  --json            one JSON object per function, and a last one with the sums\n",
+	      "  --json            one JSON object per function, and a last one with the sums\n"
+	      "  --diagnostics     time, average and peak memory and CPU, on stderr\n",
 		to);
 }
 
@@ -164,6 +167,7 @@ static void ended(struct replay *r)
 
 	if (try_earlier(s, t))
 		return;
+	usage_add(&s->usage, &r->local, t->name);
 	t->verdict = r->local.problem.len ? TEST_FAILED : TEST_PASSED;
 	t->reason = r->local.problem.len ? arena_str(&s->arena, buf_sv(&r->local.problem)) : NULL;
 	conclude(s, t);
@@ -451,6 +455,8 @@ static int test(struct suite *s, const char *dir, const char *const *providers, 
 	TRY(project_open(dir, &s->project, err));
 	TRY(run_suite(s, err));
 	print_sums(s);
+	if (s->diagnostics)
+		usage_print(&s->usage);
 	return total(s, TEST_FAILED) ? 1 : 0;
 }
 
@@ -458,7 +464,8 @@ int cmd_test(int argc, char **argv)
 {
 	static const struct option options[] = { { "filter", required_argument, NULL, 'f' },
 		{ "providers", required_argument, NULL, 'p' }, { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "diagnostics", no_argument, NULL, 'd' }, { "help", no_argument, NULL, 'h' },
+		{ 0 } };
 	own_in(suite_done) struct suite s = { 0 };
 	const char *providers[16];
 	size_t count = 0;
@@ -470,6 +477,8 @@ int cmd_test(int argc, char **argv)
 			s.filter = optarg;
 		} else if (c == 'j') {
 			s.json = true;
+		} else if (c == 'd') {
+			s.diagnostics = true;
 		} else if (c == 'p' && count < ARRAY_LEN(providers)) {
 			providers[count++] = optarg;
 		} else {

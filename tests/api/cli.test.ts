@@ -133,7 +133,7 @@ test('a dry run asks the real API and stores nothing', async () => {
     assert.equal(code, 0, stderr);
     for (const text of ['item-0000003', '"extra"', '"page":7', '"team":"x"', '"v1"', '"old"']) assert.ok((stdout + stderr).replace(/": /g, '":').includes(text), `${text} in ${stdout}${stderr}`);
     assert.match(stderr, /got 3/);
-    assert.match(stderr, /took .*CPU .*heap .*peak RSS/);
+    assert.match(stderr, /memory: average .*peak .*MB.*\nCPU: average /);
     assert.deepEqual(await server.records('dry', 'Item'), []);
 
     const fails = await tidemark(one(sync(`throw new Error('in line');`)), 'dryrun', 'items', 'dry');
@@ -152,6 +152,40 @@ test('a dry run checks records when it is told to', async () => {
     const checked = await tidemark(dir, 'dryrun', 'items', 'valid', '--validate');
     assert.equal(checked.code, 1);
     assert.match(checked.stderr, /id/);
+});
+
+test('what a saved dry run read, when it ran and how it failed is in the recording', async () => {
+    const dir = project({
+        'fake/actions/reads': `
+import { createAction } from 'nango';
+import { z } from 'zod';
+export default createAction({
+    description: 'x', version: '1.0.0', input: z.any(), output: z.any(),
+    exec: async (nango: any, input: any) => {
+        const { connection_config, credentials } = await nango.getConnection();
+        const answer = await nango.get({ endpoint: '/items', params: { at: String(Math.floor(Date.now() / 60_000)) } });
+        if (input.fail) throw new nango.ActionError({ message: 'told to', why: input.fail });
+        return { config: Object.keys(connection_config), type: credentials.type, count: answer.data.items.length, seen: await nango.getCheckpoint() };
+    }
+});`
+    });
+    await server.connection('reader', fake.url);
+    const file = join(dir, 'fake', 'tests', 'reads.test.json');
+    const saved = await tidemark(dir, 'dryrun', 'reads', 'reader', '--save', '--input', '{"a":1}', '--checkpoint', '{"page":3}', '--diagnostics');
+    assert.equal(saved.code, 0, saved.stderr);
+    assert.match(saved.stderr, /^memory: average [\d.]+ MB, peak [\d.]+ MB/m);
+    const recording = JSON.parse(readFileSync(file, 'utf8'));
+    assert.deepEqual(recording.nango.getCheckpoint, { page: 3 });
+    assert.doesNotMatch(readFileSync(file, 'utf8'), new RegExp(server.key));
+    for (const value of Object.values(recording.nango.getConnection.credentials)) assert.ok(value === 'REDACTED' || /^[A-Z0-9_]+$/.test(value as string), String(value));
+    const again = await run(binary, ['test', dir, '--diagnostics']);
+    assert.equal(again.code, 0, again.stdout);
+    assert.match(again.stderr, /^CPU: average [\d.]+ ms, peak [\d.]+ ms/m);
+
+    const failed = await tidemark(dir, 'dryrun', 'reads', 'reader', '--save', '--input', '{"fail":"because"}');
+    assert.equal(failed.code, 1);
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).error, { type: 'action_script_runtime_error', payload: { message: 'told to', why: 'because' } });
+    assert.equal((await run(binary, ['test', dir])).code, 0);
 });
 
 test('a dry run that is saved is a test that passes, until the function changes', async () => {
