@@ -13,7 +13,7 @@ const WITH_BODY = ['POST', 'PUT', 'PATCH', 'DELETE'];
 
 /* Passed through as they are. */
 const OPTIONS = ['retries', 'retryOn', 'retryHeader', 'baseUrlOverride', 'decompress',
-	'forwardHeadersOnRedirect', 'responseType', 'providerConfigKey', 'connectionId'];
+	'forwardHeadersOnRedirect', 'responseType', 'providerConfigKey', 'connectionId', 'isLink'];
 
 function headersOf(given: unknown): Record<string, string> {
 	const out: Record<string, string> = {};

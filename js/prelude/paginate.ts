@@ -53,7 +53,7 @@ class Walk {
 		const url = /^https?:\/\//i.test(link) ? new URL(link) : null;
 		this.config = url
 			? { ...rest, baseUrlOverride: url.origin, endpoint: url.pathname + url.search }
-			: { ...rest, endpoint: link };
+			: { ...rest, endpoint: link, isLink: true };
 	}
 
 	send(): Promise<Response> {

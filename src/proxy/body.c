@@ -40,7 +40,7 @@ static struct json_t *fill(const struct proxy_vars *v, const struct json_t *tmpl
 	return NULL;
 }
 
-static struct sv content_type(const struct proxy_request *req)
+struct sv proxy_content_type(const struct proxy_request *req)
 {
 	for (size_t i = 0; i < req->header_count; i++)
 		if (sv_eq_nocase(req->headers[i].name, SV_LIT("content-type")))
@@ -114,7 +114,7 @@ int proxy_body_build(const struct proxy_vars *v, const struct proxy_request *req
 	struct err *err)
 {
 	own(json_unref) struct json_t *extra = NULL;
-	struct sv type = content_type(req);
+	struct sv type = proxy_content_type(req);
 
 	*ret = req->body;
 	if (!v->target->provider->body || !req->body.len)

@@ -11,3 +11,6 @@
 /* The body to send: req's own, or a merged one in the arena of v. */
 int proxy_body_build(const struct proxy_vars *v, const struct proxy_request *req, struct sv *ret,
 	struct err *err);
+
+/* The content type that the caller gives; absent when it gives none. */
+struct sv proxy_content_type(const struct proxy_request *req);

@@ -1,7 +1,10 @@
 /* URL, headers, body and redaction of provider requests, as tables of cases. */
+#include "base/sv.h"
 #include "data/json.h"
 #include "model/provider.h"
 #include "proxy/body.h"
+#include "proxy/canonical.h"
+#include "proxy/cert.h"
 #include "proxy/headers.h"
 #include "proxy/redact.h"
 #include "proxy/url.h"
@@ -43,6 +46,8 @@ static const char catalogue[] =
 	"bearer: { auth_mode: OAUTH2, proxy: { base_url: 'https://api.test', headers: "
 	"{ x-token: '${accessToken}', x-app: '${clientId}', x-raw: '${credentials.access_token}' } "
 	"} }\n"
+	"mtls: { auth_mode: OAUTH2_CC, require_client_certificate: true, proxy: { base_url: "
+	"'https://api.test' } }\n"
 	"twostep: { auth_mode: TWO_STEP, proxy: { base_url: 'https://api.test' } }\n"
 	"twostep-own: { auth_mode: TWO_STEP, proxy: { base_url: 'https://api.test', headers: "
 	"{ x-session: '${accessToken}' } } }\n"
@@ -127,6 +132,7 @@ static const struct url_case {
 	const char *provider, *endpoint, *url; /* url: expected, or the code of the refusal */
 	const char *override, *raw;
 	struct proxy_pair params[3];
+	bool is_link;
 } urls[] = {
 	/* joining */
 	{ "plain", "/users", "https://api.test/v1/users" },
@@ -183,6 +189,13 @@ static const struct url_case {
 	{ "plain", "/a", "https://api.test/v1/a?b=1%202", .raw = "b=1 2" },
 	{ "plain", "/a", "https://api.test/v1/a?b=1", .raw = "?b=1" },
 	{ "plain", "/a?x=1", "invalid_query_params", .raw = "b=1" },
+	/* links of pages: from the root of the host */
+	{ "plain", "/v1/users?page=2", "https://api.test/v1/users?page=2", .is_link = true },
+	{ "plain", "/users?page=2", "https://api.test/v1/users?page=2", .is_link = true },
+	{ "plain", "/v1?page=2", "https://api.test/v1?page=2", .is_link = true },
+	{ "plain", "/v1beta/x", "https://api.test/v1/v1beta/x", .is_link = true },
+	{ "plain", "/v1/users", "https://api.test/v1/v1/users" },
+	{ "slash", "/v1/users", "https://api.test/v1/users", .is_link = true },
 	/* the provider's own */
 	{ "query", "/a?key=mine", "https://api.test/a?key=s3cret%26key" },
 };
@@ -192,6 +205,7 @@ static struct proxy_request request_of(const struct url_case *u)
 	struct proxy_request req = { .endpoint = sv_str(u->endpoint),
 		.base_url_override = sv_str(u->override),
 		.raw_params = sv_str(u->raw),
+		.is_link = u->is_link,
 		.params = u->params };
 
 	while (req.param_count < 3 && u->params[req.param_count].name.ptr)
@@ -226,6 +240,109 @@ static void splits_urls(void **state UNUSED)
 	assert_true(sv_eq_str(p.path, "/a/b") && sv_eq_str(p.query, "x=1"));
 	p = url_split(SV_LIT("https://api.test"));
 	assert_true(sv_eq_str(p.host, "api.test") && p.path.len == 0 && p.query.len == 0);
+}
+
+/* Whatever a function sends, the work stays small. */
+static void bounds_what_it_looks_through(void **state UNUSED)
+{
+	enum { MANY = 5000 };
+	static struct proxy_pair many[MANY];
+	struct proxy_request req = {
+		.endpoint = SV_LIT("/x"), .params = many, .param_count = MANY
+	};
+	struct http_headers h;
+	const char *code = NULL;
+	struct err err = { 0 };
+	struct bench b;
+	struct sv url;
+
+	for (size_t i = 0; i < MANY; i++)
+		many[i] = (struct proxy_pair){ SV_LIT("a"), SV_LIT("b") };
+	bench_init(&b, "plain", NULL);
+	assert_int_equal(proxy_url_build(&b.vars, &req, &url, &code, &err), ERR_LIMIT);
+	assert_non_null(strstr(err.msg, "more than 2000 parameters"));
+	req = (struct proxy_request){ .headers = many, .header_count = MANY };
+	assert_int_equal(proxy_headers_build(&b.vars, &req, &h, &err), ERR_LIMIT);
+	bench_done(&b);
+}
+
+static void makes_parameters_canonical(void **state UNUSED)
+{
+	static const struct {
+		const char *pairs, *want;
+	} cases[] = {
+		{ "", "" },
+		{ "b=2&a=1", "a=1&b=2" },
+		{ "a=2&a=1&a=10", "a=1&a=10&a=2" },
+		{ "a=x+y&b=%7E*%2F", "a=x%20y&b=~%2A%2F" },
+		{ "a&b=", "a=&b=" },
+		{ "ab=1&a=2", "a=2&ab=1" },
+		{ "\xc3\xa9=1", "%C3%A9=1" },
+	};
+	struct arena a = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sv got = canonical_params(sv_str(cases[i].pairs), &a);
+		if (!sv_eq_str(got, cases[i].want))
+			fail_msg("%s: %.*s", cases[i].pairs, SV(got));
+	}
+	arena_done(&a);
+}
+
+static void repairs_certificates(void **state UNUSED)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n",
+			"-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n" },
+		{ "-----BEGIN CERTIFICATE----- QUJD REVG -----END CERTIFICATE-----",
+			"-----BEGIN CERTIFICATE-----\nQUJDREVG\n-----END CERTIFICATE-----\n" },
+		{ "-----BEGIN A-----\\nQUJD\\n-----END A-----\\n-----BEGIN B-----REVG-----END "
+		  "B-----",
+			"-----BEGIN A-----\nQUJD\n-----END A-----\n"
+			"-----BEGIN B-----\nREVG\n-----END B-----\n" },
+		{ "", NULL },
+		{ "QUJD", NULL },
+		{ "-----BEGIN A-----QUJD", NULL },
+		{ "-----BEGIN A-----\n-----END A-----", NULL },
+		{ "-----BEGIN A-----<script>-----END A-----", NULL },
+	};
+	struct arena a = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sv got = pem_repair(sv_str(cases[i].text), &a);
+		if (got.ptr ? !cases[i].want || !sv_eq_str(got, cases[i].want)
+			    : cases[i].want != NULL)
+			fail_msg("case %zu: %.*s", i, SV(got));
+	}
+	arena_done(&a);
+}
+
+static void wants_a_client_certificate_where_the_provider_does(void **state UNUSED)
+{
+	struct http_request req = { 0 };
+	struct err err = { 0 };
+	struct bench b;
+
+	bench_init(&b, "plain", NULL);
+	assert_int_equal(proxy_client_cert(&b.target, &b.arena, &req, &err), 0);
+	assert_null(req.client_cert.ptr);
+	bench_done(&b);
+	bench_init(&b, "mtls", NULL);
+	assert_int_equal(proxy_client_cert(&b.target, &b.arena, &req, &err), ERR_INVALID);
+	assert_non_null(
+		strstr(err.msg, "client_certificate in the credentials of connection 'c1'"));
+	bench_done(&b);
+	bench_init(&b, "mtls",
+		"{\"type\":\"OAUTH2_CC\",\"token\":\"t\",\"client_certificate\":\"-----BEGIN "
+		"C-----QUJD-----END C-----\",\"client_private_key\":\"-----BEGIN "
+		"K-----QUJD-----END "
+		"K-----\"}");
+	assert_int_equal(proxy_client_cert(&b.target, &b.arena, &req, &err), 0);
+	assert_true(sv_starts(req.client_cert, SV_LIT("-----BEGIN C-----\nQUJD\n")));
+	assert_true(sv_starts(req.client_key, SV_LIT("-----BEGIN K-----\n")));
+	bench_done(&b);
 }
 
 /* Headers: "name: value\n" for all but the three that every request has. */
@@ -416,6 +533,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(builds_urls),
 		cmocka_unit_test(splits_urls),
+		cmocka_unit_test(bounds_what_it_looks_through),
+		cmocka_unit_test(makes_parameters_canonical),
+		cmocka_unit_test(repairs_certificates),
+		cmocka_unit_test(wants_a_client_certificate_where_the_provider_does),
 		cmocka_unit_test(builds_headers),
 		cmocka_unit_test(names_itself_unless_the_provider_says_otherwise),
 		cmocka_unit_test(places_the_key_of_generic_providers),

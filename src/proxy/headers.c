@@ -9,6 +9,8 @@
 
 #include <ctype.h>
 
+enum { HEADERS_MAX = 1000 };
+
 /* The transfer's own business; the client writes what is needed of these. */
 static const char *const not_forwarded[] = { "host", "content-length", "connection", "keep-alive",
 	"transfer-encoding", "te", "trailer", "upgrade", "expect", "proxy-connection",
@@ -163,6 +165,9 @@ static bool forwarded(struct sv name)
 static int add_caller_headers(const struct proxy_vars *v, const struct proxy_request *req,
 	struct http_headers *h, struct err *err)
 {
+	/* Each one set looks at all of them. */
+	if (req->header_count > HEADERS_MAX)
+		return err_set(err, ERR_LIMIT, "more than %d headers", HEADERS_MAX);
 	for (size_t i = 0; i < req->header_count; i++)
 		if (forwarded(req->headers[i].name))
 			TRY(set_checked(

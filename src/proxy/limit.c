@@ -3,22 +3,12 @@
 #include "base/clock.h"
 #include "base/sv.h"
 #include "proxy/proxy.h"
+#include "proxy/url.h"
 
-/* Scheme and host of an override: what lies elsewhere has a limit of its own. */
-static struct sv origin(struct sv url)
-{
-	ptrdiff_t host = sv_find(url, SV_LIT("://"));
-
-	if (host < 0)
-		return url;
-	ptrdiff_t slash = sv_find_char(sv_from(url, (size_t)host + 3), '/');
-	return slash < 0 ? url : sv_make(url.ptr, (size_t)(host + 3 + slash));
-}
-
-struct sv proxy_limit_key(const struct proxy_request *req, struct arena *a)
+struct sv proxy_limit_key(const struct proxy_request *req, struct sv url, struct arena *a)
 {
 	return sv_str(arena_printf(a, "%lld\n%.*s\n%.*s\n%.*s", (long long)req->environment_id,
-		SV(req->integration), SV(req->connection_id), SV(origin(req->base_url_override))));
+		SV(req->integration), SV(req->connection_id), SV(url_split(url).host)));
 }
 
 const char *proxy_limit_reason(enum rate_why why)

@@ -9,8 +9,9 @@
 struct proxy_reply;
 struct proxy_request;
 
-/* Environment, integration, connection, and where to when the caller overrides it; in the arena. */
-struct sv proxy_limit_key(const struct proxy_request *req, struct arena *a);
+/* Environment, integration, connection, and the host: what lies elsewhere has a limit of its own.
+ */
+struct sv proxy_limit_key(const struct proxy_request *req, struct sv url, struct arena *a);
 
 /* "the quota is used up"... */
 const char *proxy_limit_reason(enum rate_why why);

@@ -1,20 +1,20 @@
 #include "proxy/proxy.h"
 
-#include "auth/refresh.h"
 #include "auth/token.h"
 #include "base/clock.h"
 #include "base/sv.h"
 #include "crypto/random.h"
 #include "data/uuid.h"
 #include "db/db.h"
-#include "http/limiter.h"
 #include "http/redirect.h"
 #include "model/provider.h"
 #include "proxy/body.h"
 #include "proxy/cache.h"
+#include "proxy/cert.h"
 #include "proxy/headers.h"
 #include "proxy/limit.h"
-#include "proxy/redact.h"
+#include "proxy/lines.h"
+#include "proxy/request_impl.h"
 #include "proxy/retry.h"
 #include "proxy/target.h"
 #include "proxy/url.h"
@@ -22,13 +22,13 @@
 #include <stdio.h>
 
 enum {
-	PERMIT,
-	PERMITTED,
 	LOAD,
 	LOADED,
 	CHECK,
 	CHECKED,
 	SEND,
+	PERMITTED,
+	FETCH,
 	LOOK,
 	RENEW,
 	RENEWED,
@@ -37,29 +37,7 @@ enum {
 	REFUSE,
 	DONE
 };
-enum { MAX_HOPS = 5, RETRIES_MAX = 50, LOG_WAIT_MS = 1000, MAX_WAIT_MS = 60 * 1000 };
-
-struct request {
-	struct flow flow;
-	struct proxy *proxy;
-	struct op *op; /* the caller's */
-	struct proxy_request req; /* copied into the flow's arena */
-	struct proxy_reply *reply;
-
-	struct proxy_cached *conn; /* looked up anew before every attempt */
-	struct proxy_refusal refusal;
-	struct err refused;
-	struct arena attempt; /* everything of one attempt */
-	struct http_request http;
-	struct redactor redactor;
-	struct limiter_ticket ticket; /* from before it is loaded until its answer */
-	bool out; /* sent, and not answered yet */
-	struct sv refused_credentials; /* that a 401 came back for; in the flow's arena */
-	struct refresh_outcome refresh;
-	bool checked; /* the token is as fresh as can be had */
-	bool renewed; /* after a 401: once per request */
-	unsigned tries;
-};
+enum { MAX_HOPS = 5, RETRIES_MAX = 50, LONG_WAIT_MS = 1000, MAX_WAIT_MS = 60 * 1000 };
 
 /* The end. */
 
@@ -88,134 +66,21 @@ static void cancel(struct op *op)
 }
 
 /* No response: the reply says why. */
-static void refuse(
-	struct request *r, const char *kind, const char *code, int status, const char *message)
+static void answer_without(struct proxy_reply *reply, const char *kind, const char *code,
+	int status, struct sv message)
 {
-	struct proxy_reply *reply = r->reply;
-
 	reply->kind = kind;
 	reply->status = status;
 	snprintf(reply->code, sizeof(reply->code), "%s", code);
-	snprintf(reply->message, sizeof(reply->message), "%s", message);
+	snprintf(reply->message, sizeof(reply->message), "%.*s", SV(message));
 }
 
-/* Logging. */
-
-static void log_line(struct request *r, struct proxy_log *line)
+/* It cannot even be sent. */
+static void refuse(
+	struct request *r, const char *kind, const char *code, int status, const char *message)
 {
-	line->attempt = r->tries;
-	line->max = (unsigned)r->req.retries + 1;
-	r->req.log(r->req.log_ctx, line);
-}
-
-static void log_attempt(struct request *r)
-{
-	const struct http_response *res = &r->reply->response;
-	bool good = res->status >= 200 && res->status < 300;
-	struct proxy_log line = { .level = good ? "info" : "error", .method = r->http.method };
-	struct http_headers sent, received;
-
-	if (!r->req.log)
-		return;
-	line.url = redact_text(&r->redactor, r->http.url);
-	sent = redact_headers(&r->redactor, r->http.headers, r->http.header_count);
-	received = redact_headers(&r->redactor, res->headers.items, res->headers.count);
-	line.sent = sent.items, line.sent_count = sent.count;
-	line.received = received.items, line.received_count = received.count;
-	line.status = res->status;
-	line.start_ms = res->start_ms;
-	line.took_ms = res->total_ms;
-	const char *what = res->status ? arena_printf(&r->attempt, "%d", res->status)
-				       : (res->error.code ? res->error.code : "no response");
-	line.message = arena_printf(&r->attempt, "%.*s %.*s %s (%lld ms)", SV(line.method),
-		SV(line.url), what, (long long)line.took_ms);
-	log_line(r, &line);
-}
-
-static void log_decision(struct request *r, const struct retry_decision *d)
-{
-	struct proxy_log line = { .level = "warn", .method = r->http.method, .reason = d->reason };
-
-	if (!r->req.log)
-		return;
-	line.url = redact_text(&r->redactor, r->http.url);
-	line.status = r->reply->response.status;
-	line.wait_ms = d->wait_ms;
-	line.message = d->retry ? arena_printf(&r->attempt, "trying again in %lld ms: %s (%s)",
-					  (long long)d->wait_ms, d->reason, d->source)
-				: arena_printf(&r->attempt, "not trying again: %s", d->reason);
-	log_line(r, &line);
-}
-
-/* PERMIT: its turn under the provider's rate limit, before anything of it can grow stale. */
-
-static void log_wait(struct request *r, int64_t wait_ms, bool over)
-{
-	struct proxy_log line = {
-		.level = "info", .method = r->req.method, .reason = "rate_limit"
-	};
-
-	if (!r->req.log)
-		return;
-	line.url = r->req.endpoint;
-	line.wait_ms = wait_ms;
-	line.message = arena_printf(&r->flow.arena, "%s for the provider's rate limit: %s",
-		arena_printf(&r->flow.arena, over ? "waited %lld ms" : "waiting about %lld ms",
-			(long long)wait_ms),
-		proxy_limit_reason(r->ticket.why));
-	log_line(r, &line);
-}
-
-static void no_room(struct request *r)
-{
-	struct proxy_log line = {
-		.level = "error", .method = r->req.method, .reason = "rate_limit"
-	};
-
-	proxy_limit_refuse(r->reply, &r->ticket);
-	line.status = r->reply->response.status;
-	line.url = r->req.endpoint;
-	line.wait_ms = r->ticket.waited_ms;
-	line.message = arena_str(&r->flow.arena, buf_sv(&r->reply->response.body));
-	if (r->req.log)
-		log_line(r, &line);
-}
-
-static int enter_permit(struct flow *f)
-{
-	struct request *r = container_of(f, struct request, flow);
-	const struct limiter_ask ask = { .key = proxy_limit_key(&r->req, &f->arena),
-		.owner = r->req.owner,
-		.max_wait_ms = r->req.max_wait_ms };
-
-	f->op.done = flow_wake;
-	f->op.ctx = f;
-	switch (limiter_enter(r->proxy->limiter, &r->ticket, &ask, &f->op)) {
-	case LIMITER_GO: return LOAD;
-	case LIMITER_WAIT:
-		if (r->ticket.wait_ms > LOG_WAIT_MS)
-			log_wait(r, r->ticket.wait_ms, false);
-		return flow_wait(f, PERMITTED);
-	case LIMITER_REFUSED: break;
-	}
-	no_room(r);
-	return REFUSE;
-}
-
-static int enter_permitted(struct flow *f)
-{
-	struct request *r = container_of(f, struct request, flow);
-
-	if (f->err.code == ERR_LIMIT && !f->cancelled) {
-		f->err = (struct err){ 0 };
-		no_room(r);
-		return FLOW_END;
-	}
-	if (f->err.code != ERR_OK)
-		return f->err.code;
-	if (r->ticket.waited_ms > LOG_WAIT_MS && r->ticket.wait_ms <= LOG_WAIT_MS)
-		log_wait(r, r->ticket.waited_ms, true);
-	return LOAD;
+	answer_without(r->reply, kind, code, status, sv_str(message));
+	lines_refused(r);
 }
 
 /* LOAD: the connection as it is now. */
@@ -242,6 +107,7 @@ static int enter_load(struct flow *f)
 
 	proxy_cached_unref(take(r->conn));
 	arena_done(&r->attempt);
+	r->redactor = (struct redactor){ 0 };
 	r->conn = proxy_cache_find(
 		p->cache, p->db, r->req.environment_id, r->req.integration, r->req.connection_id);
 	if (r->conn)
@@ -316,6 +182,7 @@ static int build(struct request *r, const char **code, struct err *err)
 		.method = r->req.method,
 		.endpoint = r->req.endpoint,
 		.now_ms = clock_now_ms(),
+		.content_type = proxy_content_type(&r->req),
 		.body = r->req.body };
 	struct http_headers headers;
 	struct sv url, body;
@@ -335,7 +202,8 @@ static int build(struct request *r, const char **code, struct err *err)
 		.header_count = headers.count,
 		.body = body,
 	};
-	return 0;
+	*code = "invalid_certificate_or_key_format";
+	return proxy_client_cert(&r->conn->target, &r->attempt, &r->http, err);
 }
 
 static struct redirect_policy redirects(const struct request *r)
@@ -345,6 +213,34 @@ static struct redirect_policy redirects(const struct request *r)
 
 	return (struct redirect_policy){ .max_hops = MAX_HOPS,
 		.keep = all ? REDIRECT_KEEP_ALL : REDIRECT_KEEP_SAME_HOST };
+}
+
+/* The rate limit leaves it no time. */
+static int no_room(struct request *r, int next)
+{
+	proxy_limit_refuse(r->reply, &r->ticket);
+	lines_no_room(r);
+	return next;
+}
+
+static int ask_limiter(struct request *r)
+{
+	struct flow *f = &r->flow;
+	const struct limiter_ask ask = { .key = proxy_limit_key(&r->req, r->http.url, &r->attempt),
+		.owner = r->req.owner,
+		.max_wait_ms = r->req.max_wait_ms };
+
+	f->op.done = flow_wake;
+	f->op.ctx = f;
+	switch (limiter_enter(r->proxy->limiter, &r->ticket, &ask, &f->op)) {
+	case LIMITER_GO: return FETCH;
+	case LIMITER_WAIT:
+		if (r->ticket.wait_ms > LONG_WAIT_MS)
+			lines_wait(r, r->ticket.wait_ms, false);
+		return flow_wait(f, PERMITTED);
+	case LIMITER_REFUSED: break;
+	}
+	return no_room(r, REFUSE);
 }
 
 static int enter_send(struct flow *f)
@@ -358,6 +254,34 @@ static int enter_send(struct flow *f)
 		refuse(r, "client", code, 400, redact_text(&r->redactor, sv_str(err.msg)).ptr);
 		return REFUSE;
 	}
+	return r->ticket.held ? FETCH : ask_limiter(r);
+}
+
+/* PERMITTED: its turn under the provider's rate limit has come, or never will. */
+
+static int enter_permitted(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+
+	if (f->err.code == ERR_LIMIT && !f->cancelled) {
+		f->err = (struct err){ 0 };
+		return no_room(r, FLOW_END);
+	}
+	if (f->err.code != ERR_OK)
+		return f->err.code;
+	if (r->ticket.waited_ms <= LONG_WAIT_MS)
+		return FETCH;
+	if (r->ticket.wait_ms <= LONG_WAIT_MS)
+		lines_wait(r, r->ticket.waited_ms, true);
+	/* Token, time and all else in it are old by now; the ticket is kept. */
+	r->checked = false;
+	return LOAD;
+}
+
+static int enter_fetch(struct flow *f)
+{
+	struct request *r = container_of(f, struct request, flow);
+
 	r->tries++;
 	r->reply->attempts = r->tries;
 	f->op.done = flow_wake;
@@ -437,10 +361,9 @@ static int finish(struct request *r)
 	const char *code = e->code ? e->code : "ECONNABORTED";
 	struct sv message = redact_text(&r->redactor, e->message);
 	bool egress = is_egress_code(code);
-	refuse(r, egress ? "client" : "network", code, egress ? 400 : 502, "");
+	answer_without(reply, egress ? "client" : "network", code, egress ? 400 : 502, message);
 	if (egress)
 		reply->name = "OutboundUrlError";
-	snprintf(reply->message, sizeof(reply->message), "%.*s", SV(message));
 	snprintf(reply->hostname, sizeof(reply->hostname), "%.*s", SV(e->host));
 	return FLOW_END;
 }
@@ -463,7 +386,7 @@ static int enter_look(struct flow *f)
 	f->err = (struct err){ 0 }; /* no response is a result; response.error says why */
 	const struct retry_input in = outcome(r);
 	hand_back(r, &in);
-	log_attempt(r);
+	lines_attempt(r);
 	return r->reply->response.status == 401 ? RENEW : DECIDE;
 }
 
@@ -491,7 +414,7 @@ static int enter_renewed(struct flow *f)
 	r->renewed = r->checked = true;
 	http_response_done(&r->reply->response);
 	http_response_init(&r->reply->response);
-	return PERMIT;
+	return LOAD;
 }
 
 /* DECIDE: done, or again after a wait. */
@@ -508,7 +431,7 @@ static int enter_decide(struct flow *f)
 	if (good || r->tries > allowed)
 		return finish(r);
 	struct retry_decision d = retry_decide(&in);
-	log_decision(r, &d);
+	lines_decision(r, &d);
 	if (!d.retry)
 		return finish(r);
 	remember_refusal(r);
@@ -519,7 +442,7 @@ static int enter_decide(struct flow *f)
 
 static int enter_again(struct flow *f UNUSED)
 {
-	return PERMIT;
+	return LOAD;
 }
 
 /* With a cached connection nothing has waited yet, and no operation ends where it begins. */
@@ -534,14 +457,14 @@ static int enter_done(struct flow *f UNUSED)
 }
 
 static const struct flow_step steps[] = {
-	/* Longer than any caller waits: the limiter keeps to max_wait_ms. */
-	[PERMIT] = { "wait for the rate limit", enter_permit, .timeout_ms = 48 * 3600 * 1000 },
-	[PERMITTED] = { "be let through", enter_permitted, .catches = true },
 	[LOAD] = { "load connection", enter_load, .timeout_ms = 30000 },
 	[LOADED] = { "take connection", enter_loaded },
 	[CHECK] = { "refresh token", enter_check, .timeout_ms = 5 * 60 * 1000 },
 	[CHECKED] = { "take token", enter_checked },
-	[SEND] = { "send request", enter_send, .timeout_ms = 11 * 60 * 1000 },
+	/* Longer than any caller waits: the limiter keeps to max_wait_ms. */
+	[SEND] = { "wait for the rate limit", enter_send, .timeout_ms = 48 * 3600 * 1000 },
+	[PERMITTED] = { "be let through", enter_permitted, .catches = true },
+	[FETCH] = { "send request", enter_fetch, .timeout_ms = 11 * 60 * 1000 },
 	[LOOK] = { "read response", enter_look, .catches = true },
 	[RENEW] = { "renew token", enter_renew, .timeout_ms = 5 * 60 * 1000 },
 	[RENEWED] = { "take new token", enter_renewed, .catches = true },
@@ -606,7 +529,7 @@ void proxy_send(
 	op->cancel = cancel;
 	flow_init(&r->flow, p->loop, steps, ended);
 	r->req = copy_request(&r->flow.arena, req);
-	flow_start(&r->flow, PERMIT);
+	flow_start(&r->flow, LOAD);
 }
 
 void proxy_done(struct proxy *p)

@@ -62,6 +62,7 @@ struct proxy_request {
 	size_t header_count;
 	struct sv body;
 	struct sv base_url_override;
+	bool is_link; /* the endpoint is a provider's link: its path may begin with the base's */
 	int retries;
 	const int *retry_on;
 	size_t retry_on_count;

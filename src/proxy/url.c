@@ -10,7 +10,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 
-enum { URL_MAX = 256 * 1024 };
+enum { URL_MAX = 256 * 1024, PARAMS_MAX = 2000 };
 
 static int fail(struct err *err, const char **code, const char *which, const char *why)
 {
@@ -176,6 +176,9 @@ struct sv url_set_params(
 	size_t base = (size_t)(query.len ? query.ptr - url.ptr - 1 : (ptrdiff_t)url.len);
 	struct pairs p = pairs_of(query, count, a);
 
+	/* Each one set looks at all of them. */
+	if (p.count + count > PARAMS_MAX)
+		return SV_NULL;
 	if (url.len && url.ptr[base - 1] == '?')
 		base--;
 	for (size_t i = 0; i < count; i++)
@@ -262,6 +265,17 @@ static struct sv relative(struct sv base, struct sv endpoint)
 	return endpoint;
 }
 
+/* A link begins at the root of the host; what of it the base says already is left out. */
+static struct sv below(struct sv base, struct sv link)
+{
+	struct sv path = sv_from(base, path_start(base));
+
+	if (path.len == 0 || !sv_starts(link, path))
+		return link;
+	struct sv rest = sv_from(link, path.len);
+	return rest.len == 0 || strchr("/?#", rest.ptr[0]) ? rest : link;
+}
+
 /* The endpoint's placeholders; `||` in it is the caller's own text, not an alternative. */
 static int fill_endpoint(
 	const struct proxy_vars *v, struct sv endpoint, struct buf *out, struct err *err)
@@ -314,6 +328,8 @@ static int join(const struct proxy_vars *v, const struct proxy_request *req, str
 		base.len--;
 	TRY(fill_base(v, base, &filled, code, err));
 	buf_sv_add(out, filled);
+	if (req->is_link)
+		endpoint = below(filled, endpoint);
 	endpoint = relative(base, endpoint);
 	if (endpoint.len && !strchr("?#", endpoint.ptr[0]))
 		buf_char(out, '/');
@@ -382,7 +398,11 @@ static int set_all_params(const struct proxy_vars *v, const struct proxy_request
 	TRY(provider_params(v, own_params, &n, err));
 	if (n && url->ptr)
 		*url = url_set_params(*url, own_params, n, v->arena);
-	return url->ptr ? 0 : err_set(err, ERR_LIMIT, "the URL is longer than %d bytes", URL_MAX);
+	if (url->ptr)
+		return 0;
+	return err_set(err, ERR_LIMIT,
+		"the URL is longer than %d bytes or has more than %d parameters", URL_MAX,
+		PARAMS_MAX);
 }
 
 int proxy_url_build(const struct proxy_vars *v, const struct proxy_request *req, struct sv *ret,

@@ -21,7 +21,10 @@ int proxy_url_build(const struct proxy_vars *v, const struct proxy_request *req,
  */
 int url_normalise(struct sv text, struct arena *a, struct sv *ret, struct err *err);
 
-/* URLSearchParams.set for each pair, in order; the whole query is encoded anew. */
+/*
+ * URLSearchParams.set for each pair, in order; the whole query is encoded anew. Absent when that
+ * makes more than 256 KiB or 2000 parameters.
+ */
 struct sv url_set_params(
 	struct sv url, const struct proxy_pair *params, size_t count, struct arena *a);
 

@@ -189,6 +189,7 @@ int call_proxy(struct call *c, struct err *err UNUSED)
 		.method = text_or(c, "method", SV_LIT("GET")),
 		.endpoint = text_or(c, "endpoint", SV_LIT("")),
 		.base_url_override = text_or(c, "baseUrlOverride", SV_NULL),
+		.is_link = json_truth(json_member(c->head, SV_LIT("isLink"))),
 		.body = c->body.len ? c->body : SV_NULL,
 		.forward_headers_on_redirect =
 			json_truth(json_member(c->head, SV_LIT("forwardHeadersOnRedirect"))),
