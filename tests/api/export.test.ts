@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { binary, Reader, run, Server, serverWithApp, sync, tempDir, type App } from './harness.ts';
+import { cluster, createDatabase } from './postgres.ts';
 
 const RECORDS = 12_000;
 /** Saves records whose content depends on how often it ran. */
@@ -42,18 +43,37 @@ after(async () => {
 
 const lines = (path: string) => readFileSync(path, 'utf8').split('\n');
 
-/** A new data folder that has the master key and nothing else. */
-function target(from = server.data): string {
-    const data = join(tempDir(), 'data');
-    mkdirSync(data, { mode: 0o700 });
-    copyFileSync(join(from, 'master.key'), join(data, 'master.key'));
-    return data;
+interface Target {
+    args: string[];
+    data: string;
+    database: string | null;
+    env: Record<string, string>;
 }
 
-const importInto = (data: string, path = file, env = {}) => run(binary, ['import', path, '--data', data], env);
+/** An empty installation that has the master key and nothing else: of the kind tested, or an SQLite file. */
+async function target(kind = cluster ? 'postgres' : 'sqlite'): Promise<Target> {
+    const database = kind === 'postgres' ? await createDatabase() : null;
+    const data = join(tempDir(), 'data');
+    mkdirSync(data, { mode: 0o700 });
+    if (!server.database) copyFileSync(join(server.data, 'master.key'), join(data, 'master.key'));
+    const env: Record<string, string> = server.database ? { TIDEMARK_ENCRYPTION_KEY: server.masterKey } : {};
+    return { args: ['--data', data, ...(database ? ['--database', database] : [])], data, database, env };
+}
+
+const importInto = (t: Target, path = file, env = {}) => run(binary, ['import', path, ...t.args], { ...t.env, ...env });
+const exportFrom = (t: Target, path: string) => run(binary, ['export', path, ...t.args], t.env);
+const serve = (t: Target) => run(binary, ['serve', '--listen', '127.0.0.1:0', ...t.args], t.env);
+
+/** A target has what the file has. */
+async function same(t: Target): Promise<void> {
+    const back = join(tempDir(), 'back.ndjson');
+    const done = await exportFrom(t, back);
+    assert.equal(done.code, 0, done.stderr);
+    assert.deepEqual(lines(back).slice(1), lines(file).slice(1));
+}
 
 test('an export beside the running server', async () => {
-    const done = await run(binary, ['export', file, '--data', server.data]);
+    const done = await server.beside(['export', file]);
     assert.equal(done.code, 0, done.stderr);
     assert.match(done.stdout, /^exported \d+ rows, .*master key/);
     assert.equal(statSync(file).mode & 0o777, 0o600);
@@ -63,27 +83,20 @@ test('an export beside the running server', async () => {
     assert.equal(header.tidemark_export, 1);
     const trailer = JSON.parse(all.at(-2)!);
     assert.equal(trailer.end.rows.record_feed, RECORDS);
-    const secret = readFileSync(join(server.data, 'master.key'), 'utf8').trim();
+    const secret = server.database ? server.masterKey : readFileSync(join(server.data, 'master.key'), 'utf8').trim();
     assert.ok(!readFileSync(file, 'utf8').includes(secret) && !readFileSync(file, 'utf8').includes(server.key), 'secrets stay sealed');
 
-    const again = await run(binary, ['export', file, '--data', server.data]);
+    const again = await server.beside(['export', file]);
     assert.equal(again.code, 1);
     assert.match(again.stderr, /exists/);
 });
 
-test('imported, it is the same, and goes on: cursors, runs, new ids', async () => {
-    const data = target();
-    const done = await importInto(data);
-    assert.equal(done.code, 0, done.stderr);
-    assert.match(done.stdout, /^imported \d+ rows .*counts and checksum fit/);
-    const back = join(tempDir(), 'back.ndjson');
-    assert.equal((await run(binary, ['export', back, '--data', data])).code, 0);
-    assert.deepEqual(lines(back).slice(1), lines(file).slice(1));
-
-    const moved = await Server.start({ data, env: { TIDEMARK_SECRET_KEY_DEV: server.key, TIDEMARK_WEBHOOK_URL_DEV: app.url } });
+/** A target goes on where the server was. */
+async function goesOn(t: Target): Promise<void> {
+    const moved = await Server.start({ data: t.data, database: t.database, env: { ...t.env, TIDEMARK_SECRET_KEY_DEV: server.key, TIDEMARK_WEBHOOK_URL_DEV: app.url } });
+    Object.assign(moved, { key: server.key });
     const there = new Reader(moved, 'c1', 'Item', 1000);
     there.cursor = reader.cursor;
-    Object.assign(moved, { key: server.key });
     assert.deepEqual(await there.drain(), [], 'the cursor of before is at the end');
     await moved.ok('POST', '/connections/metadata', { provider_config_key: 'fake', connection_id: 'c1', metadata: { round: 2 } });
     const hook = await app.after(() => moved.trigger('fill', 'c1'), 'fill');
@@ -93,43 +106,65 @@ test('imported, it is the same, and goes on: cursors, runs, new ids', async () =
     await app.after(() => moved.trigger('fill', 'c2'), 'fill', (body) => body.connectionId === 'c2');
     assert.equal(new Set((await moved.records('c2', 'Item')).map((r) => r.id)).size, RECORDS);
     await moved.stop();
+}
+
+test('imported, it is the same, and goes on: cursors, runs, new ids', async () => {
+    const t = await target();
+    const done = await importInto(t);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, /^imported \d+ rows .*counts and checksum fit/);
+    await same(t);
+    await goesOn(t);
+});
+
+test('from PostgreSQL to a file and back', { skip: !cluster }, async () => {
+    const [there, back] = [await target('sqlite'), await target()];
+    assert.equal((await importInto(there)).code, 0);
+    await same(there);
+    const path = join(tempDir(), 'from-sqlite');
+    assert.equal((await exportFrom(there, path)).code, 0);
+    assert.equal((await importInto(back, path)).code, 0);
+    await same(back);
+    await goesOn(there);
+    await goesOn(back);
 });
 
 test('through a pipe', async () => {
-    const data = target();
-    const exporting = spawn(binary, ['export', '-', '--data', server.data], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const importing = spawn(binary, ['import', '-', '--data', data], { stdio: [exporting.stdout!, 'pipe', 'pipe'] });
+    const t = await target();
+    const from = server.database ? ['--database', server.database] : ['--data', server.data];
+    const env = { ...process.env, ...t.env };
+    const exporting = spawn(binary, ['export', '-', ...from], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const importing = spawn(binary, ['import', '-', ...t.args], { env, stdio: [exporting.stdout!, 'pipe', 'pipe'] });
     let said = '';
     importing.stdout!.on('data', (text) => (said += text));
-    const [[code], [code2]] = await Promise.all([once(exporting, 'exit'), once(importing, 'exit')]);
+    const [[code], [code2]] = await Promise.all([once(exporting, 'exit'), once(importing, 'close')]);
     assert.deepEqual([code, code2], [0, 0]);
     assert.match(said, /^imported /);
+    await same(t);
 });
 
 for (const [point, hits] of [['import.batch', [1, 5, 12]], ['import.end', [1]], ['db.committed', [1, 2, 9]]] as const) {
     for (const hit of hits) {
         test(`an import killed at ${point} ${hit} is not served, and goes on where it stopped`, async () => {
-            const data = target();
-            const killed = await importInto(data, file, { TIDEMARK_FAULT: `${point}:${hit}:kill` });
+            const t = await target();
+            const killed = await importInto(t, file, { TIDEMARK_FAULT: `${point}:${hit}:kill` });
             assert.equal(killed.code, null, `${killed.stdout} ${killed.stderr}`);
-            const started = await run(binary, ['serve', '--listen', '127.0.0.1:0', '--data', data]);
+            const started = await serve(t);
             assert.equal(started.code, 1);
             assert.match(started.stderr, /the import of export \S+ is not complete/);
-            const done = await importInto(data);
+            const done = await importInto(t);
             assert.equal(done.code, 0, done.stderr);
-            const back = join(tempDir(), 'back.ndjson');
-            assert.equal((await run(binary, ['export', back, '--data', data])).code, 0);
-            assert.deepEqual(lines(back).slice(1), lines(file).slice(1));
+            await same(t);
         });
     }
 }
 
 test('an export that was killed leaves nothing that looks whole, and can be made again', async () => {
     const path = join(tempDir(), 'killed.ndjson');
-    const killed = await run(binary, ['export', path, '--data', server.data], { TIDEMARK_FAULT: 'db.query:20:kill' });
+    const killed = await server.beside(['export', path], { TIDEMARK_FAULT: 'db.query:20:kill' });
     assert.equal(killed.code, null);
     assert.ok(!existsSync(path));
-    assert.equal((await run(binary, ['export', path, '--data', server.data])).code, 0);
+    assert.equal((await server.beside(['export', path])).code, 0);
 });
 
 test('files that are cut off, damaged, newer or nonsense', async () => {
@@ -144,38 +179,40 @@ test('files that are cut off, damaged, newer or nonsense', async () => {
         [text.replace('ret', 'rat'), /checksum|wrong value|expected/]
     ];
     for (const [content, why] of cases) {
-        const data = target();
         writeFileSync(bad, content);
-        const { code, stderr } = await importInto(data, bad);
+        const { code, stderr } = await importInto(await target(), bad);
         assert.equal(code, 1);
         assert.match(stderr, /^tidemark: cannot import: /);
         assert.match(stderr, why);
     }
     // A pipe that ends too early is noticed only then: what is there is not served.
-    const data = target();
-    const cut = spawn('/bin/sh', ['-c', `head -c ${Math.floor(text.length / 2)} "${file}" | "${binary}" import - --data "${data}"`], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const t = await target();
+    const command = `head -c ${Math.floor(text.length / 2)} "${file}" | "${binary}" import - ${t.args.map((a) => `"${a}"`).join(' ')}`;
+    const cut = spawn('/bin/sh', ['-c', command], { env: { ...process.env, ...t.env }, stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     cut.stderr!.on('data', (part) => (said += part));
     await once(cut, 'close');
     assert.match(said, /not complete, stopped in record_feed after \d+ rows: the file ends/);
-    assert.equal((await run(binary, ['serve', '--listen', '127.0.0.1:0', '--data', data])).code, 1);
-    assert.equal((await run(binary, ['export', join(tempDir(), 'x'), '--data', data])).code, 1);
-    assert.equal((await importInto(data)).code, 0);
+    assert.equal((await serve(t)).code, 1);
+    assert.equal((await exportFrom(t, join(tempDir(), 'x'))).code, 1);
+    assert.equal((await importInto(t)).code, 0);
 });
 
 test('targets that do not do: another key, none, not empty, in use', async () => {
-    const none = await importInto(join(tempDir(), 'data'));
+    const nothing = { args: ['--data', join(tempDir(), 'data')], data: '', database: null, env: {} };
+    const none = await importInto(nothing);
     assert.equal(none.code, 1);
     assert.match(none.stderr, /master\.key is missing \(copy the exporting/);
-    const other = await importInto(tempDir(), file, { TIDEMARK_ENCRYPTION_KEY: randomBytes(32).toString('base64') });
+    const other = await importInto(await target(), file, { TIDEMARK_ENCRYPTION_KEY: randomBytes(32).toString('base64') });
     assert.equal(other.code, 1);
     assert.match(other.stderr, /sealed with master key \w{16}, here is \w{16}/);
-    const used = await importInto(server.data);
+    const used = await server.beside(['import', file]);
     assert.equal(used.code, 1);
-    assert.match(used.stderr, /another server uses/);
+    assert.match(used.stderr, server.database ? /not empty: table \w+ has/ : /another server uses/);
     const elsewhere = await Server.start();
     await elsewhere.stop();
-    const full = await importInto(elsewhere.data, file, { TIDEMARK_ENCRYPTION_KEY: readFileSync(join(server.data, 'master.key'), 'utf8').trim() });
+    const key = server.database ? server.masterKey : readFileSync(join(server.data, 'master.key'), 'utf8').trim();
+    const full = await elsewhere.beside(['import', file], { TIDEMARK_ENCRYPTION_KEY: key });
     assert.equal(full.code, 1);
     assert.match(full.stderr, /not empty: table \w+ has/);
     for (const argv of [['import'], ['export'], ['import', file, '--nonsense', '1']]) assert.equal((await run(binary, argv)).code, 2, argv.join(' '));
@@ -183,8 +220,10 @@ test('targets that do not do: another key, none, not empty, in use', async () =>
 });
 
 test('a full disk is said, and leaves no file', async () => {
+    const from = server.database ? `--database "${server.database}"` : `--data "${server.data}"`;
+    const env = { ...process.env, ...(await target()).env };
     const said = await new Promise<string>((resolve) => {
-        const child = spawn('/bin/sh', ['-c', `"${binary}" export - --data "${server.data}" > /dev/full`], { stdio: ['ignore', 'ignore', 'pipe'] });
+        const child = spawn('/bin/sh', ['-c', `"${binary}" export - ${from} > /dev/full`], { env, stdio: ['ignore', 'ignore', 'pipe'] });
         let text = '';
         child.stderr!.on('data', (part) => (text += part));
         child.on('close', () => resolve(text));

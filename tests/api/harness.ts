@@ -126,6 +126,13 @@ export class Server {
         throw new Error(`the server did not start (exit code ${child.exitCode}):\n${this.log.join('\n')}`);
     }
 
+    /** A command that works on the same data, beside it. */
+    beside(argv: string[], env: Record<string, string> = {}): Promise<Finished> {
+        const database = this.database ? ['--database', this.database] : [];
+        const shared = this.database ? { TIDEMARK_ENCRYPTION_KEY: this.masterKey } : {};
+        return run(binary, [...argv, '--data', this.data, ...database], { ...shared, ...this.options.env, ...env });
+    }
+
     /** Resolves when the process has ended for a reason of its own. */
     async ended(): Promise<void> {
         if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');

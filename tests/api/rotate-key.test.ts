@@ -6,12 +6,13 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { binary, run, Server, until } from './harness.ts';
+import { psql } from './postgres.ts';
 
 const makeKey = () => randomBytes(32).toString('base64');
 const keyFile = (data: string) => readFileSync(join(data, 'master.key'), 'utf8').trim();
 
 function rotate(server: Server, args: string[] = [], env: Record<string, string> = {}) {
-    return run(binary, ['rotate-key', ...args, '--data', server.data], env);
+    return server.beside(['rotate-key', ...args], env);
 }
 
 /** Something sealed by a data key, written and read back. */
@@ -28,7 +29,7 @@ async function check(server: Server, ...names: string[]): Promise<void> {
 }
 
 test('the key file: servers go on, restart, and the old key is kept', async () => {
-    const server = await Server.start();
+    const server = await Server.start({ database: null });
     await put(server, 'before');
     const old = keyFile(server.data);
     const done = await rotate(server);
@@ -59,6 +60,7 @@ test('the key file: servers go on, restart, and the old key is kept', async () =
 
 test('new data keys come into use while the server runs', async () => {
     const server = await Server.start({ args: ['--upkeep-period', '100ms'] });
+    const node = server.database ? await server.node({ args: ['--upkeep-period', '1d'] }) : server;
     await put(server, 'old');
     const before = await keysInUse(server);
     assert.equal((await rotate(server, ['--data-keys'])).code, 0);
@@ -68,11 +70,16 @@ test('new data keys come into use while the server runs', async () => {
         return (await keysInUse(server)).size > before.size;
     });
     await check(server, 'old', 'new1', `new${n}`);
+    await check(node, 'old', 'new1', `new${n}`); // It met the key, and took it up.
+    await put(node, 'late');
+    await check(server, 'late');
+    await node.stop();
     await server.stop();
 });
 
 /** Ids of the data keys that seal credentials: bytes 1 to 4 of each blob. */
 async function keysInUse(server: Server): Promise<Set<number>> {
+    if (server.database) return new Set((await psql(server.database, `SELECT get_byte(credentials_sealed, 1) FROM connections`)).map(Number));
     const { DatabaseSync } = await import('node:sqlite');
     const db = new DatabaseSync(join(server.data, 'tidemark.db'), { readOnly: true });
     try {
@@ -120,7 +127,7 @@ test('a server that has only the old key says so, and makes no key that nobody c
 });
 
 test('a wrong key, a lost key, keys that do not go together', async () => {
-    const server = await Server.start();
+    const server = await Server.start({ database: null });
     const wrong = await rotate(server, [], { TIDEMARK_ENCRYPTION_KEY: makeKey(), TIDEMARK_ENCRYPTION_KEY_NEW: makeKey() });
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, /encryption key is not the one/);
@@ -136,7 +143,7 @@ test('a wrong key, a lost key, keys that do not go together', async () => {
 
 for (const point of ['keyfile.next', 'db.commit', 'db.committed', 'keyfile.replace']) {
     test(`killed at ${point}`, async () => {
-        const server = await Server.start();
+        const server = await Server.start({ database: null });
         await put(server, 'one');
         const killed = await rotate(server, [], { TIDEMARK_FAULT: `${point}:1:kill` });
         assert.equal(killed.code, null, killed.stderr);
@@ -154,7 +161,7 @@ for (const point of ['keyfile.next', 'db.commit', 'db.committed', 'keyfile.repla
         await server.stop();
     });
     test(`killed at ${point}, and finished by itself`, async () => {
-        const server = await Server.start();
+        const server = await Server.start({ database: null });
         await put(server, 'one');
         await rotate(server, [], { TIDEMARK_FAULT: `${point}:1:kill` });
         const again = await rotate(server);
