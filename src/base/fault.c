@@ -8,7 +8,7 @@
 
 static struct {
 	pthread_mutex_t lock;
-	bool read, kill, fired;
+	bool read, kill, fired, always;
 	char name[64];
 	long left; /* hits until it fires; 0 = never */
 } fault = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -16,7 +16,7 @@ static struct {
 static void fault_parse(const char *spec)
 {
 	fault.read = true;
-	fault.fired = fault.kill = false;
+	fault.fired = fault.kill = fault.always = false;
 	fault.left = 0;
 	fault.name[0] = 0;
 	size_t n = spec ? strcspn(spec, ":") : 0;
@@ -25,6 +25,9 @@ static void fault_parse(const char *spec)
 	memcpy(fault.name, spec, n);
 	fault.name[n] = 0;
 	spec += n;
+	fault.always = strcmp(spec, ":always") == 0;
+	if (fault.always)
+		return;
 	fault.left = *spec == ':' ? strtol(spec + 1, NULL, 10) : 1;
 	fault.kill = strstr(spec, ":kill") != NULL;
 	if (fault.left == 0 && fault.kill)
@@ -36,6 +39,16 @@ void fault_set(const char *spec)
 	pthread_mutex_lock(&fault.lock);
 	fault_parse(spec);
 	pthread_mutex_unlock(&fault.lock);
+}
+
+bool fault_always(const char *name)
+{
+	pthread_mutex_lock(&fault.lock);
+	if (!fault.read)
+		fault_parse(getenv("TIDEMARK_FAULT"));
+	bool on = fault.always && strcmp(fault.name, name) == 0;
+	pthread_mutex_unlock(&fault.lock);
+	return on;
 }
 
 bool fault_fired(void)

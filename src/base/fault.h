@@ -12,6 +12,10 @@
 int fault_hit(const char *name, struct err *err);
 void fault_set(const char *spec); /* NULL = none; instead of the environment */
 bool fault_fired(void); /* since fault_set */
+/* A behaviour instead of a failure: "db.rerun:always" turns FAULT_ALWAYS("db.rerun") on. */
+#define FAULT_ALWAYS(name) fault_always(name)
+bool fault_always(const char *name);
 #else
 #define FAULT(name, err) 0
+#define FAULT_ALWAYS(name) false
 #endif

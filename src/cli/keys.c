@@ -1,4 +1,5 @@
 /* tidemark keys: the API keys in a data folder, for whoever may read its master key. */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/store.h"
@@ -15,10 +16,11 @@ struct listing {
 	struct keyring *keys;
 	const char *only; /* NULL: every environment */
 	bool found;
+	struct buf out; /* printed at the end: a job may run twice */
 };
 
 static int print_environment(
-	struct dbc *c, const struct listing *l, const struct environment *env, struct err *err)
+	struct dbc *c, struct listing *l, const struct environment *env, struct err *err)
 {
 	struct arena *a = db_arena(c);
 	struct api_key *keys;
@@ -27,10 +29,11 @@ static int print_environment(
 
 	TRY(api_key_list(c, l->keys, env->id, a, &keys, &count, err));
 	for (size_t i = 0; i < count; i++)
-		printf("%-8.*s  secret   %.*s  %.*s\n", SV(env->name), SV(keys[i].secret),
-			SV(keys[i].display_name));
+		buf_printf(&l->out, "%-8.*s  secret   %.*s  %.*s\n", SV(env->name),
+			SV(keys[i].secret), SV(keys[i].display_name));
 	TRY(env_signing_key(c, l->keys, env->id, a, &signing, err));
-	printf("%-8.*s  signing  %.*s  of outbound webhooks\n", SV(env->name), SV(signing));
+	buf_printf(&l->out, "%-8.*s  signing  %.*s  of outbound webhooks\n", SV(env->name),
+		SV(signing));
 	return 0;
 }
 
@@ -40,6 +43,7 @@ static int list_job(struct dbc *c, void *arg, struct err *err)
 	struct environment *all;
 	size_t count;
 
+	buf_clear(&l->out);
 	TRY(sealed_check_master(c, l->keys, err));
 	TRY(env_list(c, db_arena(c), &all, &count, err));
 	for (size_t i = 0; i < count; i++) {
@@ -59,10 +63,14 @@ static int list(int argc, char **argv, const char *only, struct err *err)
 	TRY(store_settings(argc, argv, &conf, err));
 	TRY(store_open(conf, STORE_BESIDE, &store, err));
 	struct listing l = { .keys = store.keys, .only = only };
-	TRY(db_run(store.db, DB_READ, list_job, &l, err));
-	if (!l.found)
-		return err_set(err, ERR_NOT_FOUND, "there is no environment '%s'", only);
-	return 0;
+	buf_init(&l.out, 1 << 24);
+	int rc = db_run(store.db, DB_READ, list_job, &l, err);
+	if (rc == 0 && !l.found)
+		rc = err_set(err, ERR_NOT_FOUND, "there is no environment '%s'", only);
+	if (rc == 0)
+		printf("%s", l.out.ptr);
+	buf_done(&l.out);
+	return rc;
 }
 
 int cmd_keys(int argc, char **argv)

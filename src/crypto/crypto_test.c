@@ -124,6 +124,8 @@ static void test_keyring(void **state)
 	keyring_make(k, 5, w2);
 	struct sv v1 = sv_make((char *)w1, sizeof(w1)), v2 = sv_make((char *)w2, sizeof(w2));
 	assert_int_equal(keyring_seal(k, 5, SV_NULL, SV_LIT("x"), &sealed, &err), ERR_NOT_FOUND);
+	/* As if a transaction had made v2 as number 1 and was rolled back. */
+	assert_int_equal(keyring_add(k, 5, 1, v2, &err), 0);
 	assert_int_equal(keyring_add(k, 5, 1, v1, &err), 0);
 	assert_int_equal(keyring_add(k, 5, 1, v1, &err), 0);
 	assert_int_equal(keyring_seal(k, 5, SV_LIT("a"), SV_LIT("secret"), &sealed, &err), 0);

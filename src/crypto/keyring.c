@@ -231,9 +231,12 @@ int keyring_add(
 
 	if (id <= 0 || id > UINT32_MAX)
 		return err_set(err, ERR_LIMIT, "data key id %lld is out of range", (long long)id);
-	if (keyring_find(k, environment, (uint32_t)id))
-		return 0;
 	TRY(unwrap(k, environment, wrapped, bytes, &master, err));
+	const struct aead_key *have = keyring_find(k, environment, (uint32_t)id);
+	if (have && memcmp(have->bytes, bytes, AEAD_KEY_SIZE) == 0) {
+		OPENSSL_cleanse(bytes, sizeof(bytes));
+		return 0;
+	}
 	struct entry *e = NEW(struct entry);
 	aead_key_init(&e->key, (uint32_t)id, bytes);
 	OPENSSL_cleanse(bytes, sizeof(bytes));

@@ -55,7 +55,11 @@ void keyring_fingerprint(const struct keyring *k, char ret[KEY_FINGERPRINT_SIZE]
 void keyring_make(
 	const struct keyring *k, int64_t environment, unsigned char ret_wrapped[KEY_WRAPPED_SIZE]);
 
-/* Adds a stored key; one that is there already is fine. ERR_INVALID: the master key is wrong. */
+/*
+ * Adds a stored key; one that is there already is fine. Another one of the same id takes its place:
+ * the first was added by a transaction that did not come to its end. ERR_INVALID: the master key is
+ * wrong.
+ */
 int keyring_add(struct keyring *k, int64_t environment, int64_t id, struct sv wrapped,
 	struct err *err) MUST_CHECK;
 
