@@ -2,8 +2,8 @@
 
 -- name: run_insert
 INSERT INTO runs (environment_id, connection_id, sync_id, kind, name, variant, status, empty_cache,
-	input, operation_id, due_ms, owner, lease_ms, created_ms, updated_ms)
-VALUES ($1, $2, $3, $4, $5, $6, 'QUEUED', $7, $8, $9, $10, $11, $12, $13, $13)
+	input, operation_id, due_ms, owner, lease_ms, created_ms, updated_ms, async_id, retries)
+VALUES ($1, $2, $3, $4, $5, $6, 'QUEUED', $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)
 RETURNING id;
 
 -- name: run_due_syncs
@@ -65,7 +65,7 @@ SELECT r.fence, r.attempt, r.status, r.owner, r.environment_id, r.connection_id,
 	r.variant, r.sync_id, r.operation_id, r.input, r.empty_cache, r.due_ms, r.started_ms,
 	e.name, e.validation, e.log_level, c.connection_id, c.deleted_ms, i.id, i.unique_key,
 	i.provider, s.last_sync_ms, f.id, f.file_hash, f.version, f.sync_type, f.models,
-	f.json_schema, f.attributes, f.track_deletes, f.enabled
+	f.json_schema, f.attributes, f.track_deletes, f.enabled, r.retries
 FROM runs r
 JOIN environments e ON e.id = r.environment_id
 JOIN connections c ON c.id = r.connection_id
@@ -81,7 +81,7 @@ SELECT r.fence, r.attempt, r.status, r.owner, r.environment_id, r.connection_id,
 	r.variant, r.sync_id, r.operation_id, r.input, r.empty_cache, r.due_ms, r.started_ms,
 	e.name, e.validation, e.log_level, c.connection_id, c.deleted_ms, i.id, i.unique_key,
 	i.provider, s.last_sync_ms, f.id, f.file_hash, f.version, f.sync_type, f.models,
-	f.json_schema, f.attributes, f.track_deletes, f.enabled
+	f.json_schema, f.attributes, f.track_deletes, f.enabled, r.retries
 FROM runs r
 JOIN environments e ON e.id = r.environment_id
 JOIN connections c ON c.id = r.connection_id
@@ -133,7 +133,8 @@ UPDATE runs SET unnoticed = 0, owner = NULL WHERE unnoticed = 1 AND owner = $1;
 -- name: run_story
 SELECT r.environment_id, r.kind, r.name, r.variant, r.sync_id, r.status, r.initial, r.started_ms,
 	r.finished_ms, r.result, r.error, r.checkpoint_from, r.checkpoint_to, c.connection_id,
-	c.webhook_url_override, i.unique_key, f.models, e.on_sync_completion_always, e.on_sync_error
+	c.webhook_url_override, i.unique_key, f.models, e.on_sync_completion_always, e.on_sync_error,
+	r.async_id, e.on_async_action_completion
 FROM runs r
 JOIN environments e ON e.id = r.environment_id
 JOIN connections c ON c.id = r.connection_id
@@ -146,3 +147,6 @@ SELECT id FROM (SELECT id, finished_ms FROM runs ORDER BY id LIMIT $2) AS oldest
 
 -- name: run_delete
 DELETE FROM runs WHERE id = $1;
+
+-- name: run_of_async
+SELECT status, output, error FROM runs WHERE environment_id = $1 AND async_id = $2;

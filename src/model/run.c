@@ -20,8 +20,28 @@ int run_create(struct dbc *c, const struct run_new *n, int64_t *ret_id, struct e
 			n->variant.ptr ? arg_sv(n->variant) : arg_str("base"),
 			arg_bool(n->empty_cache), arg_sv(n->input),
 			arg_str(oplog_id(now, operation)), arg_i64(n->due_ms), arg_sv(n->owner),
-			arg_i64(n->owner.ptr ? now + RUN_LEASE_MS : 0), arg_i64(now)),
+			arg_i64(n->owner.ptr ? now + RUN_LEASE_MS : 0), arg_i64(now),
+			arg_sv(n->async_id), arg_i64(n->retries)),
 		ret_id, err);
+}
+
+static void read_outcome(struct rows *r, struct arena *a, void *ret)
+{
+	struct sv status = row_sv(r, 0);
+
+	*(struct run_outcome *)ret = (struct run_outcome){
+		.ok = sv_eq_str(status, "SUCCESS"),
+		.ended = !sv_eq_str(status, "QUEUED") && !sv_eq_str(status, "RUNNING"),
+		.output = row_keep(r, 1, a),
+		.error = row_keep(r, 2, a),
+	};
+}
+
+int run_of_async(struct dbc *c, int64_t environment_id, struct sv async_id, struct arena *a,
+	struct run_outcome *ret, struct err *err)
+{
+	return rows_only(c, Q_RUN_OF_ASYNC, ARGS(arg_i64(environment_id), arg_sv(async_id)), a,
+		read_outcome, ret, err);
 }
 
 /* Claiming. */
@@ -209,6 +229,7 @@ static void read_load(struct rows *r, struct arena *a, void *ret)
 		.json_schema = row_keep(r, 29, a),
 		.attributes = row_keep(r, 30, a),
 		.track_deletes = row_bool(r, 31),
+		.retries = row_i64(r, 33),
 	};
 }
 

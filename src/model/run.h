@@ -34,6 +34,8 @@ struct run_new {
 	bool empty_cache;
 	int64_t due_ms; /* the slot it runs for; 0 = by hand */
 	struct sv owner; /* absent: whoever claims */
+	struct sv async_id; /* an action whose caller asks for the result later: a UUID */
+	int64_t retries; /* of such: tries after a failed one */
 };
 int run_create(struct dbc *c, const struct run_new *n, int64_t *ret_id, struct err *err) MUST_CHECK;
 
@@ -74,6 +76,7 @@ struct run {
 	bool initial; /* the sync has no success so far */
 	bool resumed; /* it was started before and interrupted */
 	int64_t started_ms, last_sync_ms, due_ms;
+	int64_t retries; /* left to an action by its caller, of all attempts */
 	const char *refusal; /* why there is nothing to execute: end it as failed; NULL */
 };
 
@@ -141,6 +144,15 @@ int run_cancel_of_connection(
 /* The owner's runs that were cancelled since the last call. */
 int run_cancelled(struct dbc *c, struct sv owner, struct arena *a, int64_t **ret_ids,
 	size_t *ret_count, struct err *err) MUST_CHECK;
+
+/* What became of an action whose caller did not wait. JSON in the arena. */
+struct run_outcome {
+	bool ended, ok;
+	struct sv output, error; /* as in struct run_end */
+};
+/* ERR_NOT_FOUND when the environment has no such action. */
+int run_of_async(struct dbc *c, int64_t environment_id, struct sv async_id, struct arena *a,
+	struct run_outcome *ret, struct err *err) MUST_CHECK;
 
 /*
  * Owes the webhooks of a run that has ended (orchestration.md 5.1, 5.2); in model/run_webhook.c.

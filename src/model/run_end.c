@@ -89,6 +89,21 @@ static int try_again(struct dbc *c, struct run_end *end, const struct locked_syn
 		err);
 }
 
+/* An action whose caller allows it begins anew at once, whatever went wrong. */
+static int try_action_again(struct dbc *c, struct run_end *end, int64_t now, struct err *err)
+{
+	const struct run *run = end->run;
+
+	if (run->attempt > run->retries)
+		return 0;
+	end->again = true;
+	end->next_ms = now;
+	if (end->locks)
+		TRY(lock_release_all(c, run->environment_id, run->operation_id, err));
+	return db_exec(c, Q_RUN_RETRY,
+		ARGS(arg_i64(run->id), arg_i64(now), arg_sv(end->error), arg_i64(now)), NULL, err);
+}
+
 static int end_row(struct dbc *c, const struct run_end *end, int64_t now, struct err *err)
 {
 	return db_exec(c, Q_RUN_END,
@@ -145,6 +160,8 @@ int run_finish(struct dbc *c, struct run_end *end, struct err *err)
 	TRY(run_guard(c, &g, err));
 	if (!end->ok && end->may_retry && is_sync)
 		TRY(try_again(c, end, &s, now, err));
+	if (!end->ok && sv_eq_str(run->kind, RUN_ACTION))
+		TRY(try_action_again(c, end, now, err));
 	if (end->again)
 		return 0;
 	TRY(end_row(c, end, now, err));

@@ -14,7 +14,8 @@ struct story {
 	struct sv kind, name, variant, sync_id, status;
 	struct sv result, error, checkpoint_from, checkpoint_to, models; /* JSON */
 	struct sv connection_id, integration, url_override;
-	bool initial, always, on_error;
+	struct sv async_id; /* of an action whose caller did not wait */
+	bool initial, always, on_error, on_async;
 };
 
 static void read_story(struct rows *r, struct arena *a, void *ret)
@@ -39,6 +40,8 @@ static void read_story(struct rows *r, struct arena *a, void *ret)
 		.models = row_keep(r, 16, a),
 		.always = row_bool(r, 17),
 		.on_error = row_bool(r, 18),
+		.async_id = row_keep(r, 19, a),
+		.on_async = row_bool(r, 20),
 	};
 }
 
@@ -87,6 +90,7 @@ static int base_body(const struct story *s, struct sv model, struct json_t *body
 static int owe(struct dbc *c, int64_t id, const struct story *s, const struct json_t *body,
 	struct err *err)
 {
+	bool is_action = sv_eq_str(s->kind, RUN_ACTION);
 	own_in(buf_done) struct buf text = { 0 };
 
 	buf_init(&text, BODY_MAX);
@@ -95,8 +99,8 @@ static int owe(struct dbc *c, int64_t id, const struct story *s, const struct js
 		return err_set(err, ERR_LIMIT, "a webhook of more than %d bytes", BODY_MAX);
 	struct outbox_message m = {
 		.environment_id = s->environment_id,
-		.type = "sync",
-		.action = "sync",
+		.type = is_action ? "async_action" : "sync",
+		.action = is_action ? "async_action" : "sync",
 		.lane = s->sync_id,
 		.body = buf_sv(&text),
 		.url_override = s->url_override,
@@ -201,12 +205,31 @@ static int owe_failure(struct dbc *c, int64_t id, const struct story *s,
 	return owe(c, id, s, body, err);
 }
 
+/* {from, type, connectionId, providerConfigKey, payload: {id, statusUrl}}: well or badly ended. */
+static int owe_async(struct dbc *c, int64_t id, const struct story *s, struct err *err)
+{
+	own(json_unref) struct json_t *body = json_new_obj();
+	struct json_t *payload = json_new_obj();
+
+	json_set_str(body, "from", SV_LIT("nango"));
+	json_set_str(body, "type", SV_LIT("async_action"));
+	json_set_str(body, "connectionId", s->connection_id);
+	json_set_str(body, "providerConfigKey", s->integration);
+	json_set(body, SV_LIT("payload"), payload);
+	json_set_str(payload, "id", s->async_id);
+	json_set_str(payload, "statusUrl",
+		sv_str(arena_printf(db_arena(c), "/action/%.*s", SV(s->async_id))));
+	return owe(c, id, s, body, err);
+}
+
 int run_owe_webhooks(struct dbc *c, int64_t id, struct err *err)
 {
 	own(json_unref) struct json_t *models = NULL;
 	struct story s;
 
 	TRY(rows_only(c, Q_RUN_STORY, ARGS(arg_i64(id)), db_arena(c), read_story, &s, err));
+	if (s.async_id.ptr)
+		return s.on_async ? owe_async(c, id, &s, err) : 0;
 	if (!sv_eq_str(s.kind, RUN_SYNC) && !sv_eq_str(s.kind, RUN_WEBHOOK))
 		return 0;
 	TRY(json_parse(s.models.ptr ? s.models : SV_LIT("[]"), &models, err));
