@@ -87,7 +87,7 @@ export function nangoFor(run: Run, log: RunLog): object {
 		Object.create(null),
 		data,
 		httpMethods(http),
-		{ paginate: (config: ProxyConfig) => paginate(http, defaults, config) },
+		{ paginate: (config: ProxyConfig) => paginate(http, log, defaults, config) },
 		logMethods(run, log, data.logger as { level: string }),
 		connectionMethods(run),
 		integrationMethods(run),

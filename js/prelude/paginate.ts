@@ -4,7 +4,9 @@
  */
 import type { Http, ProxyConfig } from './http.ts';
 import { nextLink } from './link.ts';
+import type { RunLog } from './log.ts';
 import { expandDots, getPath, withPath } from './path.ts';
+import { Neighbours, Places } from './repeats.ts';
 import type { Response } from './response.ts';
 import { share } from './shared.ts';
 
@@ -19,10 +21,12 @@ class Walk {
 	private readonly inBody: boolean;
 	private config: ProxyConfig;
 	private readonly http: Http;
+	private readonly log: RunLog;
 
-	constructor(http: Http, config: ProxyConfig, rules: Rules) {
+	constructor(http: Http, log: RunLog, config: ProxyConfig, rules: Rules) {
 		const method = String(config.method ?? 'GET').toUpperCase();
 		this.http = http;
+		this.log = log;
 		this.rules = rules;
 		this.inBody = config.paginate?.in_body ?? BODY_METHODS.includes(method);
 		this.config = { ...config, method };
@@ -65,6 +69,11 @@ class Walk {
 		return path ? getPath(response.data, path) : response.data;
 	}
 
+	/* Ended by us: a provider that pages without end would otherwise cost a whole day. */
+	stopped(why: string): void {
+		this.log.write('warn', `paginate stopped at ${this.config.endpoint}: ${why}`);
+	}
+
 	async onPage(nextPageParam: unknown, response: Response): Promise<void> {
 		await this.rules.on_page?.({ nextPageParam, response });
 	}
@@ -79,27 +88,27 @@ function cursorIn(value: unknown): string | number | undefined {
 
 async function* byCursor(walk: Walk): AsyncGenerator<Page> {
 	const { cursor_name_in_request: name, cursor_path_in_response: path } = walk.rules;
-	let last: string | number | undefined;
-	let repeated: string | undefined;
+	const places = new Places();
 	for (;;) {
 		const response = await walk.send();
 		const page = walk.page(response);
 		if (!page?.length)
 			return;
 		const next = cursorIn(getPath(response.data, path));
-		/* Some APIs scroll with one cursor for all pages: only the same page again is a loop. */
-		const again = next === last ? JSON.stringify(page) : undefined;
+		/* Looked at before the consumer, who may change the page. */
+		const loops = next !== undefined && places.loops(next, page);
 		yield page;
 		await walk.onPage(next, response);
-		if (next === undefined || (again !== undefined && again === repeated))
+		if (next === undefined)
 			return;
-		last = next;
-		repeated = again;
+		if (loops)
+			return walk.stopped(`the cursor '${next}' leads to the same page again`);
 		walk.set(name, next);
 	}
 }
 
 async function* byLink(walk: Walk): AsyncGenerator<Page> {
+	const places = new Places();
 	let last: string | undefined;
 	for (;;) {
 		const response = await walk.send();
@@ -108,6 +117,8 @@ async function* byLink(walk: Walk): AsyncGenerator<Page> {
 		await walk.onPage(next, response);
 		if (!next || next === last)
 			return;
+		if (places.add(next))
+			return walk.stopped('the link to the next page leads back to one that was read');
 		last = next;
 		walk.follow(next);
 	}
@@ -115,6 +126,7 @@ async function* byLink(walk: Walk): AsyncGenerator<Page> {
 
 async function* byOffset(walk: Walk): AsyncGenerator<Page> {
 	const { offset_name_in_request: name, limit, offset_calculation_method: how } = walk.rules;
+	const neighbours = new Neighbours();
 	let offset = Number(walk.rules.offset_start_value ?? 0);
 	for (;;) {
 		walk.setOffset(name, offset);
@@ -122,6 +134,8 @@ async function* byOffset(walk: Walk): AsyncGenerator<Page> {
 		const page = walk.page(response);
 		if (!page?.length)
 			return;
+		if (neighbours.repeats(page))
+			return walk.stopped(`the same page comes whatever '${name}' says: is that its name?`);
 		yield page;
 		if (limit && page.length < limit)
 			return;
@@ -159,6 +173,7 @@ function checkRules(rules: Rules): void {
 
 export async function* paginate(
 	http: Http,
+	log: RunLog,
 	defaults: Rules | null | undefined,
 	config: ProxyConfig,
 ): AsyncGenerator<Page> {
@@ -166,7 +181,7 @@ export async function* paginate(
 		throw new Error('there are no pagination rules: the provider has none and the call has no paginate');
 	const rules: Rules = { ...defaults, ...config.paginate };
 	checkRules(rules);
-	yield* (WALKS[rules.type] as (walk: Walk) => AsyncGenerator<Page>)(new Walk(http, config, rules));
+	yield* (WALKS[rules.type] as (walk: Walk) => AsyncGenerator<Page>)(new Walk(http, log, config, rules));
 }
 
 // Its prototype is that of every walk.

@@ -190,6 +190,16 @@ static void header_keep(struct exchange *x, struct http_header h)
 		arena_sv(&res->arena, h.value));
 }
 
+/* A body that says beforehand that it is too large need not come. HEAD's never does. */
+static bool announces_too_much(const struct exchange *x)
+{
+	struct sv text = http_headers_get(&x->res->headers, "content-length");
+	int64_t length;
+
+	return !sv_eq_str(x->req->method, "HEAD") && sv_to_i64(sv_trim(text), &length) &&
+	       length > 0 && (uint64_t)length > x->max_response;
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 {
 	struct exchange *x = ctx;
@@ -208,6 +218,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 	} else if (sv_trim(line).len == 0) {
 		x->in_block = false;
 		x->headers_done = x->res->status >= 200; /* else more follows: 100, 103 */
+		if (x->headers_done && announces_too_much(x))
+			return give_up(x, "ERR_LIMIT", "bytes", x->max_response);
 	} else if (x->res->headers.count >= x->max_header_count) {
 		return give_up(x, "HPE_HEADER_OVERFLOW", "headers", x->max_header_count);
 	} else if (http_header_line_parse(line, &h)) {

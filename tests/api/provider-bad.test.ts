@@ -1,9 +1,12 @@
 /* Providers that misbehave: what a function sees of it, and what is sent in answer. */
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { startFake, type Fake, type Script } from '../fake/fake.ts';
 import * as replies from '../fake/replies.ts';
+import { cert, key } from '../fake/self-signed.ts';
 import { App, Server, serverWithApp, sync } from './harness.ts';
 
 let server: Server;
@@ -46,8 +49,7 @@ after(async () => {
 let asked = 0;
 
 /** What a function sees of this request, made by a connection of its own. */
-async function ask(config: object, { integration = 'fake', ms = 18_000 } = {}): Promise<any> {
-    const id = `ask-${++asked}`;
+async function ask(config: object, { integration = 'fake', ms = 18_000, id = `ask-${++asked}` } = {}): Promise<any> {
     const [name, model] = integration === 'fake' ? ['ask', 'Seen'] : ['tell', 'Told'];
     await server.connection(id, fake.url, integration, {
         metadata: { config },
@@ -224,6 +226,46 @@ describe('providers', { concurrency: true }, () => {
         const seen = await get('/300', replies.huge(300 << 20));
         assert.equal(seen.error, true);
         assert.match(`${seen.code} ${seen.message}`, /large|limit|size|max/i);
+    });
+
+    /** What the run's log says of the last thing that was asked. */
+    async function failsAndSaysWhy(path: string, script: Script, code: string, line: RegExp) {
+        fake.on('GET', path, script);
+        const id = `why-${path.slice(1)}`;
+        const seen = await ask({ endpoint: path }, { id });
+        assert.deepEqual([seen.error, seen.code, seen.response], [true, code, undefined], JSON.stringify(seen));
+        await server.said(id, line);
+    }
+
+    test('a body that unpacks to more than the limit, or is announced so', async () => {
+        await failsAndSaysWhy('/bomb', replies.gzipBomb(300 << 20), 'ERR_LIMIT', /\/bomb ERR_LIMIT .*more than 268435456 bytes/);
+        await failsAndSaysWhy('/3-gib', replies.announced(3 * 2 ** 30), 'ERR_LIMIT', /\/3-gib ERR_LIMIT .*more than 268435456 bytes/);
+    });
+
+    test('ten thousand headers are too many', async () => {
+        await failsAndSaysWhy('/10000', replies.manyHeaders(10_000), 'HPE_HEADER_OVERFLOW', /\/10000 HPE_HEADER_OVERFLOW .*more than \d+ header/);
+    });
+
+    test('a certificate that nobody vouches for', async () => {
+        const secure = createServer({ key, cert }, (_request, response) => void response.end('{}'));
+        await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+        const { port } = secure.address() as AddressInfo;
+        const seen = await ask({ endpoint: '/secure', baseUrlOverride: `https://127.0.0.1:${port}` }, { id: 'why-secure' });
+        assert.deepEqual([seen.error, seen.isAxiosError, seen.code], [true, true, 'DEPTH_ZERO_SELF_SIGNED_CERT'], JSON.stringify(seen));
+        await server.said('why-secure', /\/secure DEPTH_ZERO_SELF_SIGNED_CERT .*not trusted/);
+        secure.closeAllConnections();
+        secure.close();
+    });
+
+    test('what cannot be sent says so in the log', async () => {
+        const seen = await ask({ endpoint: '/x?a=1', params: 'b=2' }, { id: 'why-params' });
+        assert.equal(seen.code, 'invalid_query_params');
+        await server.said('why-params', /GET \/x\?a=1 not sent: invalid_query_params: params is a text/);
+        const unknown = await ask({ endpoint: '/x', baseUrlOverride: 'http://no-such-host.invalid' }, { id: 'why-dns' });
+        await server.said('why-dns', new RegExp(`no-such-host.invalid/x ${unknown.code} .*no-such-host.invalid`));
+        fake.on('GET', '/loop-line', replies.redirectLoop);
+        await ask({ endpoint: '/loop-line' }, { id: 'why-loop' });
+        await server.said('why-loop', /\/loop-line ERR_FR_TOO_MANY_REDIRECTS /);
     });
 
     test('a thousand headers', async () => {

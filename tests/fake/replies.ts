@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { gzipSync } from 'node:zlib';
+import { createGzip, gzipSync } from 'node:zlib';
 import type { Handler } from './fake.ts';
 
 type Headers = Record<string, string | string[]>;
@@ -95,5 +95,25 @@ export function huge(bytes: number): Handler {
     return async (_request, response) => {
         response.writeHead(200, { ...JSON_TYPE, 'content-length': bytes });
         await pipeline(body, response);
+    };
+}
+
+/** Small on the way, `bytes` when unpacked. */
+export function gzipBomb(bytes: number): Handler {
+    const chunk = Buffer.alloc(1 << 20);
+    function* body() {
+        for (let left = bytes; left > 0; left -= chunk.length) yield chunk.subarray(0, left);
+    }
+    return async (_request, response) => {
+        response.writeHead(200, { ...JSON_TYPE, 'content-encoding': 'gzip' });
+        await pipeline(body, createGzip({ level: 1 }), response);
+    };
+}
+
+/** A body of so many bytes is announced, and never comes. */
+export function announced(bytes: number): Handler {
+    return (_request, response) => {
+        response.writeHead(200, { ...JSON_TYPE, 'content-length': bytes });
+        response.write('{');
     };
 }

@@ -33,7 +33,8 @@ async function walk(config: string, replies: Reply[], extra: object = {}) {
 	`);
 	const { head, logs, calls } = await runner.run(source, { handlers, extra });
 	assert.equal(head.ok, true, JSON.stringify(head.error));
-	return { ...JSON.parse(logs.at(-1).message), requests: calls.map((c) => ({ ...c.head, body: c.body.toString() })) };
+	const warnings = logs.filter(({ level }) => level === 'warn').map(({ message }) => message);
+	return { ...JSON.parse(logs.at(-1).message), warnings, requests: calls.map((c) => ({ ...c.head, body: c.body.toString() })) };
 }
 
 test('cursor in the query, until there is none', async () => {
@@ -52,6 +53,28 @@ test('a cursor that stays the same goes on while the pages differ, and ends when
 	const page = (n: number) => ({ data: { rows: n ? [n] : [], next: 7 } });
 	assert.deepEqual((await walk(config, [1, 2, 3, 0].map(page))).pages, [[1], [2], [3]]);
 	assert.equal((await walk(config, [1, 1, 1, 1, 1].map(page))).pages.length, 3);
+});
+
+test('cursors and links that lead in a circle end, with a warning', async () => {
+	const cursor = `{ endpoint: '/p', paginate: { type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'rows' } }`;
+	const circle = Array.from({ length: 30 }, (_, i) => ({ data: { rows: [i % 3], next: `c${i % 3}` } }));
+	const walked = await walk(cursor, circle);
+	assert.ok(walked.pages.length >= 3 && walked.pages.length <= 9, String(walked.pages.length));
+	assert.match(walked.warnings[0], /paginate stopped at \/p: the cursor 'c\d' leads to the same page again/);
+	const link = `{ endpoint: '/p', paginate: { type: 'link', link_path_in_response_body: 'next', response_path: 'rows' } }`;
+	const links = Array.from({ length: 30 }, (_, i) => ({ data: { rows: [i % 2], next: `/p?page=${i % 2}` } }));
+	assert.ok((await walk(link, links)).pages.length <= 3);
+});
+
+test('an offset that the provider ignores ends, with a warning', async () => {
+	const config = `{ endpoint: '/p', paginate: { type: 'offset', offset_name_in_request: 'skip', response_path: 'rows' } }`;
+	const same = Array.from({ length: 30 }, () => ({ data: { rows: [{ id: 1 }, { id: 2 }] } }));
+	const { pages, requests, warnings } = await walk(config, same);
+	assert.deepEqual([pages.length, requests.length], [2, 3]);
+	assert.match(warnings[0], /the same page comes whatever 'skip' says/);
+	// Equal ends alone prove nothing.
+	const close = Array.from({ length: 6 }, (_, i) => ({ data: { rows: i < 5 ? [0, i, 9] : [] } }));
+	assert.equal((await walk(config, close)).pages.length, 5);
 });
 
 test('cursor in the body, dotted names', async () => {
