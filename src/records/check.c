@@ -9,6 +9,9 @@
 
 #include <stdio.h>
 
+/* Rows read at a time: not all payloads of a dataset fit into memory. */
+#define PAGE_ROWS 1000
+
 struct checked {
 	struct dataset d;
 	struct records_of of;
@@ -91,16 +94,34 @@ static int check_row(struct checked *k, struct rows *r, struct err *err)
 	return k->of.keys && sealed.ptr ? check_payload(k, id, row_sv(r, 2), sealed, err) : 0;
 }
 
-static int check_rows(struct dbc *c, struct checked *k, struct err *err)
+/* A page of the rows behind `behind`; returns how many. */
+static int64_t check_page(struct dbc *c, struct checked *k, int64_t *behind, struct err *err)
 {
 	own_in(rows_done) struct rows rows = { 0 };
+	int64_t n = 0;
 	int rc;
 
-	TRY(db_query(
-		c, Q_CHECK_ROWS, ARGS(arg_i64(k->d.connection), arg_i64(k->d.id)), &rows, err));
-	while ((rc = rows_next(&rows, err)) > 0)
+	TRY(db_query(c, Q_CHECK_ROWS,
+		ARGS(arg_i64(k->d.connection), arg_i64(k->d.id), arg_i64(*behind),
+			arg_i64(PAGE_ROWS)),
+		&rows, err));
+	while ((rc = rows_next(&rows, err)) > 0) {
 		TRY(check_row(k, &rows, err));
-	return rc;
+		*behind = row_i64(&rows, 0);
+		n++;
+	}
+	return rc < 0 ? rc : n;
+}
+
+static int check_rows(struct dbc *c, struct checked *k, struct err *err)
+{
+	int64_t behind = -1, n;
+
+	do {
+		n = check_page(c, k, &behind, err);
+		TRY((int)(n < 0 ? n : 0));
+	} while (n == PAGE_ROWS);
+	return 0;
 }
 
 /* An id where ids.c looks for it: it must be that of a row, and the only one. */
