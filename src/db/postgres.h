@@ -18,6 +18,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* The server's era (struct pg_conn), as an expression. */
+#define PG_ERA "(SELECT stats_reset::text FROM pg_stat_archiver)"
+
 /* How long a job is tried again while the server cannot be reached; a restart fits into it. */
 #define PG_PATIENCE_MS 30000
 
@@ -64,6 +67,7 @@ struct pg_conn {
 	unsigned ends_unread; /* answers of transaction ends that nobody waited for */
 	int queued, id_at; /* commands since the last round trip; which of them returns tx_id */
 	char tx_id[24]; /* of a write job: tells after a lost connection whether it was committed */
+	char era[48]; /* of the server we are connected to: another one after it has crashed */
 	struct buf scratch; /* encoded arguments */
 };
 

@@ -98,13 +98,12 @@ int pg_fail(struct pg_conn *p, const PGresult *res, const char *what, struct err
 		p->trouble = ours ? PG_NO_TROUBLE : m->trouble;
 		return err_set(err, m->ours, "%s: %s: %.*s", what, m->text, SV(detail));
 	}
-	if (!state && PQstatus(p->pg) == CONNECTION_BAD) {
+	if (!state) { /* it comes from libpq, which is through with the connection */
 		p->trouble = PG_LOST;
 		return err_set(err, ERR_IO, "%s: the connection to the database is lost: %.*s",
 			what, SV(detail));
 	}
-	return err_set(err, ERR_INTERNAL, "%s: %.*s (SQLSTATE %s)", what, SV(detail),
-		state ? state : "unknown");
+	return err_set(err, ERR_INTERNAL, "%s: %.*s (SQLSTATE %s)", what, SV(detail), state);
 }
 
 /* Connecting. */
@@ -165,6 +164,21 @@ static bool settings_hold(PGconn *pg)
 	return hold;
 }
 
+/*
+ * A server that has crashed loses the ids of transactions that had not reached its disk, and gives
+ * them out again. It also loses its statistics, which note when they began: that is how a crash,
+ * or another server in the place of this one, is told from a connection that broke.
+ */
+static void read_era(struct pg_conn *p)
+{
+	PGresult *res = PQexec(p->pg, "SELECT " PG_ERA);
+
+	p->era[0] = 0;
+	if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1)
+		snprintf(p->era, sizeof(p->era), "%s", PQgetvalue(res, 0, 0));
+	PQclear(res);
+}
+
 int pg_connect(struct pg_conn *p, struct err *err)
 {
 	struct pg_store *s = p->store;
@@ -180,6 +194,7 @@ int pg_connect(struct pg_conn *p, struct err *err)
 	PQsetNoticeProcessor(p->pg, quiet, NULL);
 	if (!s->unset && !settings_hold(p->pg))
 		s->unset = true;
+	read_era(p);
 	PQenterPipelineMode(p->pg);
 	s->reachable = true;
 	return 0;

@@ -164,16 +164,26 @@ static void nap_ms(int64_t ms)
 	nanosleep(&t, NULL);
 }
 
-/* "committed", "aborted", "in progress"; an error when nobody can say. */
-static int ask_outcome(struct pg_conn *p, char out[16], struct err *err)
+/*
+ * "committed", "aborted", "in progress"; "" when the server does not know. In another era than that
+ * of the transaction its id may be another's: one that was committed proves nothing then. But any
+ * other state proves that ours was not, as the id of what was committed is never given out again.
+ */
+#define OUTCOME                                                                      \
+	"SELECT CASE WHEN " PG_ERA " = '%s' THEN COALESCE(pg_xact_status(t.id), '')" \
+	" WHEN t.id >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'aborted'"       \
+	" WHEN pg_xact_status(t.id) IN ('aborted', 'in progress') THEN 'aborted'"    \
+	" ELSE '' END FROM (SELECT '%s'::xid8 AS id) AS t"
+
+static int ask_outcome(struct pg_conn *p, const char *era, char out[16], struct err *err)
 {
 	own_in(buf_done) struct buf sql = { 0 };
 	PGresult *res = NULL;
 
 	if (!p->pg)
 		TRY(pg_connect(p, err));
-	buf_init(&sql, 256);
-	buf_printf(&sql, "SELECT COALESCE(pg_xact_status('%s'::xid8), '')", p->tx_id);
+	buf_init(&sql, 1024);
+	buf_printf(&sql, OUTCOME, era, p->tx_id);
 	TRY(pg_queue(p, sql.ptr, err));
 	TRY(pg_round_trip(p, "outcome of a commit", &res, err));
 	if (PQntuples(res) == 1)
@@ -190,10 +200,12 @@ static int settle(struct pg_conn *p, struct err *err)
 {
 	struct err why = *err;
 	int64_t until_us = clock_mono_us() + PG_PATIENCE_MS * INT64_C(1000);
+	char era[sizeof(p->era)];
 
+	memcpy(era, p->era, sizeof(era)); /* connecting again reads that of now */
 	while (p->tx_id[0] && clock_mono_us() < until_us) {
 		char outcome[16] = "in progress";
-		bool asked = ask_outcome(p, outcome, &why) == 0;
+		bool asked = ask_outcome(p, era, outcome, &why) == 0;
 		if (asked && strcmp(outcome, "committed") == 0) {
 			*err = (struct err){ 0 };
 			p->trouble = PG_NO_TROUBLE;

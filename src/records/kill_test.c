@@ -125,6 +125,37 @@ static void make_operation(const struct kills *k, int writer, int64_t number, st
 
 /* Doing. */
 
+#define PATIENCE_US (60 * INT64_C(1000000))
+
+static bool may_try_again(const struct killing *k, const struct err *err, int64_t since_us)
+{
+	return k->kills->strike && (err->code == ERR_IO || err->code == ERR_TIMEOUT) &&
+	       clock_mono_us() - since_us < PATIENCE_US;
+}
+
+static void must_open(struct killing *k)
+{
+	struct db_config cfg = testdb_config(&k->s->at);
+	int64_t since_us = clock_mono_us();
+	struct err err = { 0 };
+
+	while (db_open(&cfg, NULL, &k->s->db, &err) < 0)
+		if (!may_try_again(k, &err, since_us))
+			die("open", err.msg);
+}
+
+/* A job that may fail only where the database does, and then succeeds when it is back. */
+static void must_run(
+	struct killing *k, enum db_mode mode, db_job_fn *fn, void *arg, const char *what)
+{
+	int64_t since_us = clock_mono_us();
+	struct err err = { 0 };
+
+	while (db_run(k->s->db, mode, fn, arg, &err) < 0)
+		if (!may_try_again(k, &err, since_us))
+			die(what, err.msg);
+}
+
 struct doing {
 	struct records_of of;
 	const struct operation *op;
@@ -163,7 +194,6 @@ static void do_operation(struct killing *k, int writer, int64_t number)
 	struct operation op;
 	struct records_input in = { 0 };
 	struct buf text = { 0 };
-	struct err err = { 0 };
 	struct noise n = { (uint64_t)number };
 
 	make_operation(k->kills, writer, number, &op);
@@ -179,11 +209,9 @@ static void do_operation(struct killing *k, int writer, int64_t number)
 	};
 	in.seq = (number + 1) * WRITERS + writer;
 	d.batch = records_batch_new(&in);
-	int rc = op.task == TASK_BATCH ? db_run(k->s->db, DB_READ, prepare_job, &d, &err) : 0;
-	if (rc == 0)
-		rc = db_run(k->s->db, DB_WRITE, do_job, &d, &err);
-	if (rc < 0)
-		die("operation", err.msg);
+	if (op.task == TASK_BATCH)
+		must_run(k, DB_READ, prepare_job, &d, "prepare");
+	must_run(k, DB_WRITE, do_job, &d, "operation");
 	records_batch_free(d.batch);
 	oracle_batch_done(&op.batch);
 	buf_done(&text);
@@ -301,8 +329,8 @@ static int read_page(struct killing *k, struct page *p, int dataset, struct mess
 	p->q = (struct records_query){ .of = dataset_of(k->s, dataset), .limit = PAGE };
 	if (k->reader.cursor[dataset][0])
 		p->q.cursor = sv_str(k->reader.cursor[dataset]);
-	if (db_run(k->s->db, DB_READ, page_job, p, &err) < 0 ||
-		json_parse(buf_sv(&p->out), &page, &err) < 0)
+	must_run(k, DB_READ, page_job, p, "read");
+	if (json_parse(buf_sv(&p->out), &page, &err) < 0)
 		die("read", err.msg);
 	struct json_t *records = json_member(page, SV_LIT("records"));
 	ret->count = (int)json_len(records);
@@ -340,7 +368,7 @@ static void child_main(struct killing *k)
 	struct page p = { 0 };
 	struct message m;
 
-	store_open_db(k->s, NULL);
+	must_open(k);
 	for (int i = 0; i < WRITERS; i++) {
 		threads[i] = (struct thread){ .k = k, .writer = i };
 		if (pthread_create(&threads[i].thread, NULL, writer_main, &threads[i]) != 0)
@@ -386,6 +414,14 @@ static void listen(struct killing *k, int64_t until_us)
 	}
 }
 
+static void wait_for_message(struct killing *k)
+{
+	struct pollfd p = { .fd = k->pipe, .events = POLLIN };
+
+	if (poll(&p, 1, (int)(PATIENCE_US / 1000)) != 1)
+		die("child", "it does nothing");
+}
+
 static void kill_one(struct killing *k, struct noise *n)
 {
 	int fds[2], status;
@@ -401,7 +437,14 @@ static void kill_one(struct killing *k, struct noise *n)
 	}
 	close(fds[1]);
 	k->pipe = fds[0];
+	if (noise_hit(n, 2)) /* else it may be killed while it opens the database */
+		wait_for_message(k);
 	listen(k, clock_mono_us() + life_us);
+	if (k->kills->strike) {
+		if (system(k->kills->strike) != 0)
+			die("strike", k->kills->strike);
+		listen(k, clock_mono_us() + life_us); /* it goes on, with what it has lost */
+	}
 	if (kill(pid, SIGKILL) != 0 || waitpid(pid, &status, 0) != pid)
 		die("kill", strerror(errno));
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)

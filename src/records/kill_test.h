@@ -12,9 +12,11 @@ struct kills {
 	int cycles;
 	uint64_t seed;
 	int64_t most_ms; /* how long a process lives at most */
-	/* Instead of killing the process: makes its database fail. NULL: SIGKILL. */
-	void (*strike)(void *ctx);
-	void *ctx;
+	/*
+	 * A command that makes the database itself fail (a restart), run while the process writes;
+	 * what fails by it is tried again. NULL: nothing fails but the process.
+	 */
+	const char *strike;
 };
 
 struct kills_result {

@@ -1,6 +1,7 @@
 /*
- * The random kills of src/records/kill_test.h in number: crash [cycles] [seed]. Prints what was
- * acknowledged and found; ends with a message and status when anything is not as it should be.
+ * The random kills of src/records/kill_test.h in number: crash [cycles] [seed] [strike]. Prints
+ * what was acknowledged and found; ends with a message and status when anything is not as it should
+ * be.
  */
 #include "records/kill_test.h"
 
@@ -11,7 +12,8 @@ int main(int argc, char **argv)
 	struct kills kills = {
 		.cycles = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 200,
 		.seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1,
-		.most_ms = 200,
+		.most_ms = argc > 3 ? 2000 : 200,
+		.strike = argc > 3 ? argv[3] : NULL,
 	};
 	struct kills_result r;
 	struct store s;
