@@ -107,6 +107,10 @@ FROM unnest($3::bigint[]) WITH ORDINALITY AS w (row_no, ord)
 CROSS JOIN LATERAL (SELECT * FROM record_keys
 	WHERE connection_id = $1 AND dataset_id = $2 AND row_no = w.row_no OFFSET 0) AS k;
 
+-- name: record_key_range
+SELECT hash, stamp, row_no, flags, size, writer, external_id FROM record_keys
+WHERE connection_id = $1 AND dataset_id = $2 AND row_no >= $3 ORDER BY row_no LIMIT $4;
+
 -- name: record_key_insert
 INSERT INTO record_keys
 	(connection_id, dataset_id, row_no, external_id, hash, stamp, flags, size, writer)

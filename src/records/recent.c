@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "records/id_set.h"
 
 #include <stdlib.h>
 
@@ -90,12 +91,6 @@ static int by_hash(const void *a, const void *b)
 	return (x->hash > y->hash) - (x->hash < y->hash);
 }
 
-static void rows_sort(struct recent_rows *r)
-{
-	if (r->count)
-		qsort(r->list, r->count, sizeof(*r->list), by_hash);
-}
-
 static void rows_put(struct recent_rows *r, int64_t hash, int64_t row_no, size_t index)
 {
 	if (r->count == r->cap) {
@@ -110,52 +105,15 @@ void recent_rows_done(struct recent_rows *r)
 	mem_free(r->list);
 }
 
-/* What is asked for: sorted, and a bit for each in front, as most rows are none of them. */
-struct wanted {
-	struct recent_rows sorted;
-	uint64_t bits[1024];
-};
-
-static void wanted_done(struct wanted *w)
+static void match(const struct id_set *set, int64_t hash, int64_t row_no, struct recent_rows *ret)
 {
-	recent_rows_done(&w->sorted);
+	for (size_t at = id_set_find(set, hash); id_set_has(set, at, hash); at++)
+		rows_put(ret, hash, row_no, set->list[at].index);
 }
 
-static uint64_t *bit_of(struct wanted *w, int64_t hash, uint64_t *ret_bit)
-{
-	*ret_bit = (uint64_t)1 << (hash & 63);
-	return &w->bits[hash >> 6 & 1023];
-}
-
-static void wanted_put(struct wanted *w, int64_t hash, size_t index)
-{
-	uint64_t bit;
-
-	*bit_of(w, hash, &bit) |= bit;
-	rows_put(&w->sorted, hash, 0, index);
-}
-
-static void match(struct wanted *w, int64_t hash, int64_t row_no, struct recent_rows *ret)
-{
-	size_t low = 0, high = w->sorted.count;
-	uint64_t bit;
-
-	if (!(*bit_of(w, hash, &bit) & bit) || hash == 0)
-		return;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (w->sorted.list[mid].hash < hash)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	for (; low < w->sorted.count && w->sorted.list[low].hash == hash; low++)
-		rows_put(ret, hash, row_no, w->sorted.list[low].index);
-}
-
-/* Rows that are wanted, NULL meaning all. */
-static int scan(struct dbc *c, const struct dataset *d, struct wanted *w, struct recent_rows *ret,
-	struct err *err)
+/* Rows of the ids in the set, NULL meaning all. */
+static int scan(struct dbc *c, const struct dataset *d, const struct id_set *set,
+	struct recent_rows *ret, struct err *err)
 {
 	own_in(rows_done) struct rows rows = { 0 };
 	struct chunk k;
@@ -167,8 +125,8 @@ static int scan(struct dbc *c, const struct dataset *d, struct wanted *w, struct
 		TRY(chunk_read(&k, row_i64(&rows, 0), row_sv(&rows, 1), err));
 		for (size_t i = 0; i < k.count; i++) {
 			int64_t row_no = k.number * CHUNK_ROWS + (int64_t)i;
-			if (w)
-				match(w, k.hashes[i], row_no, ret);
+			if (set)
+				match(set, k.hashes[i], row_no, ret);
 			else if (k.hashes[i])
 				rows_put(ret, k.hashes[i], row_no, 0);
 		}
@@ -179,18 +137,17 @@ static int scan(struct dbc *c, const struct dataset *d, struct wanted *w, struct
 int recent_find(struct dbc *c, const struct dataset *d, const struct record_id *ids,
 	const size_t *wanted, size_t count, struct recent_rows *ret, struct err *err)
 {
-	own_in(wanted_done) struct wanted w = { 0 };
+	struct id_set set;
 
-	for (size_t i = 0; i < count; i++)
-		wanted_put(&w, ids[wanted[i]].hash, wanted[i]);
-	rows_sort(&w.sorted);
-	return scan(c, d, &w, ret, err);
+	id_set_init(&set, db_arena(c), ids, wanted, count);
+	return scan(c, d, &set, ret, err);
 }
 
 int recent_all(struct dbc *c, const struct dataset *d, struct recent_rows *ret, struct err *err)
 {
 	TRY(scan(c, d, NULL, ret, err));
-	rows_sort(ret);
+	if (ret->count)
+		qsort(ret->list, ret->count, sizeof(*ret->list), by_hash);
 	return 0;
 }
 

@@ -176,6 +176,38 @@ static void test_recent_and_older_ids(void **state)
 	expect_dataset(s, 2000, 2000);
 }
 
+/* 1000 ids from `from` on, `step` apart and in an order of their own; every third is unknown. */
+static char *mixed(struct store *s, const char *unknown, int from, int step)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 24);
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&b, "%c{\"id\":\"%s%d\",\"v\":1}", i ? ',' : '[',
+			i % 3 == 2 ? unknown : "", from + i * 7 % 1000 * step);
+	buf_char(&b, ']');
+	char *text = arena_str(&s->arena, buf_sv(&b));
+	buf_done(&b);
+	return text;
+}
+
+/* Rows that are near each other are read together, others one by one: the same comes out. */
+static void test_near_and_far_ids(void **state)
+{
+	struct store *s = *state;
+
+	expect_save(s, 1, many(s, 0, 20000, 1), 20000, 0, 0);
+	expect_save(s, 2, mixed(s, "a", 5000, 1), 333, 0, 667);
+	expect_save(s, 2, mixed(s, "a", 5000, 1), 0, 0, 1000);
+	expect_save(s, 2, mixed(s, "b", 100, 19), 333, 0, 667);
+	expect_save(s, 2, mixed(s, "c", 19000, 1), 333, 0, 667);
+	expect_save(s, 3, many(s, 0, 20000, 1), 0, 0, 20000);
+	/* Rows that went leave gaps. */
+	assert_int_equal(empty(s, 5500).count, 5500);
+	expect_save(s, 4, many(s, 5000, 6000, 1), 500, 0, 500);
+	expect_save(s, 4, many(s, 5000, 6000, 2), 0, 1000, 0);
+}
+
 /* What was decided on an old view is decided again. */
 static void test_stale_preparation(void **state)
 {
@@ -337,6 +369,7 @@ int save_tests(void)
 		STORE_TEST(test_order_within_batch),
 		STORE_TEST(test_large_batch_is_one),
 		STORE_TEST(test_recent_and_older_ids),
+		STORE_TEST(test_near_and_far_ids),
 		STORE_TEST(test_stale_preparation),
 		STORE_TEST(test_batch_sent_again_counts_once),
 		STORE_TEST(test_guard),

@@ -12,6 +12,7 @@
 #include "io/loop.h"
 #include "records/batch.h"
 #include "records/read.h"
+#include "records_made.h"
 
 #include "floor.h"
 
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BATCH = 1000, RECORD_BYTES = 1024 };
+enum { BATCH = RECORDS_PER_BATCH };
 
 struct bench {
 	struct db *db;
@@ -56,36 +57,6 @@ static void check(const struct err *err)
 {
 	if (err->code != ERR_OK)
 		die(err);
-}
-
-static uint32_t mix(uint32_t x)
-{
-	x = (x ^ x >> 16) * 0x7feb352du;
-	x = (x ^ x >> 15) * 0x846ca68bu;
-	return x ^ x >> 16;
-}
-
-/* About a kilobyte such as an API returns it; ids in no order, as most are. */
-static void make_record(struct buf *out, int i, int version)
-{
-	static const char *const words[] = { "alpha", "bravo", "charlie", "delta", "echo",
-		"foxtrot", "golf", "hotel", "india", "juliett", "kilo", "lima", "mike", "november",
-		"oscar" };
-	uint32_t h = mix((uint32_t)i + 1);
-	size_t start = out->len;
-
-	buf_printf(out,
-		"{\"id\":\"%08x-%06d\",\"name\":\"%s %s\",\"email\":\"%s.%d@example.com\","
-		"\"amount\":%u.%02u,\"active\":%s,\"owner\":{\"id\":%u,\"team\":\"%s\"},"
-		"\"version\":%d,\"updated_at\":\"2026-11-%02uT10:%02u:00Z\",\"tags\":[\"%s\",\"%"
-		"s\"],"
-		"\"notes\":\"",
-		h, i, words[h % 15], words[h / 15 % 15], words[h % 15], i, h % 10000, h % 100,
-		h & 1 ? "true" : "false", h % 1000, words[h / 7 % 15], version, h % 28 + 1, h % 60,
-		words[h / 3 % 15], words[h / 5 % 15]);
-	for (uint32_t n = h; out->len - start < RECORD_BYTES - 12; n = mix(n))
-		buf_printf(out, "%s ", words[n % 15]);
-	buf_str(out, "\"}");
 }
 
 /* `changed` of every ten records get the version. */

@@ -1,0 +1,214 @@
+/*
+ * What a record costs as its dataset grows, on SQLite: first save, unchanged, all changed, feed, at
+ * 10 thousand to 2 million records of 1 KB in one dataset. Usage: records_curve [most [folder]].
+ * One batch at a time, made when it is needed: the store is all that takes memory, and making is
+ * not measured. The first save is that of all records since the point before; the others take 20
+ * batches spread over the dataset, and as many pages of the feed.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "crypto/keyring.h"
+#include "records/batch.h"
+#include "records/read.h"
+#include "records_made.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BATCH = RECORDS_PER_BATCH, SAMPLE = 20, MOST = 2000000 };
+
+struct curve {
+	struct db *db;
+	struct keyring *keys;
+	struct records_of of;
+	char dir[200];
+	struct buf text;
+	int64_t run;
+	signed char versions[MOST / BATCH]; /* of the batches, as they are stored */
+
+	/* What is measured: time inside the store, processor time of all threads but this one. */
+	int64_t records, wall_us, cpu_since_us;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "records_curve: %s\n", what);
+	exit(1);
+}
+
+static void run_job(struct curve *k, enum db_mode mode, db_job_fn *job, void *arg)
+{
+	struct err err = { 0 };
+	int64_t since = clock_mono_us();
+
+	if (db_run(k->db, mode, job, arg, &err) < 0)
+		die(err.msg);
+	k->wall_us += clock_mono_us() - since;
+}
+
+/* This thread makes records and waits. */
+static int64_t others_cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return clock_cpu_us() - ((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000);
+}
+
+static void begin(struct curve *k)
+{
+	k->records = k->wall_us = 0;
+	k->cpu_since_us = others_cpu_us();
+	k->run++;
+}
+
+static void report(struct curve *k, int size, const char *name)
+{
+	double cpu = (double)(others_cpu_us() - k->cpu_since_us);
+
+	printf("curve.%d.%s %.0f records/s\n", size, name,
+		(double)k->records / (double)k->wall_us * 1e6);
+	printf("curve.%d.%s.cpu %.1f us/record\n", size, name, cpu / (double)k->records);
+	fflush(stdout);
+}
+
+/* Saving. */
+
+static int prepare_job(struct dbc *c, void *arg, struct err *err)
+{
+	return records_prepare(c, arg, err);
+}
+
+static int apply_job(struct dbc *c, void *arg, struct err *err)
+{
+	return records_apply(c, arg, err);
+}
+
+static void save(struct curve *k, int batch, int version)
+{
+	make_batch(&k->text, batch * BATCH, BATCH, version);
+	own(records_batch_free) struct records_batch *b = records_batch_new(&(struct records_input){
+		.of = k->of, .records = buf_sv(&k->text), .run = k->run, .seq = batch + 1 });
+	run_job(k, DB_READ, prepare_job, b);
+	run_job(k, DB_WRITE, apply_job, b);
+	k->versions[batch] = (signed char)version;
+	k->records += BATCH;
+}
+
+/* Batches spread over the first `batches`. */
+static void save_sample(struct curve *k, int batches, int newer)
+{
+	int n = batches < SAMPLE ? batches : SAMPLE;
+
+	for (int i = 0; i < n; i++) {
+		int batch = (int)((int64_t)i * batches / n);
+		save(k, batch, k->versions[batch] + newer);
+	}
+}
+
+/* Reading. */
+
+struct page {
+	struct records_query q;
+	struct buf out;
+	char cursor[128];
+};
+
+static int page_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct page *p = arg;
+
+	buf_clear(&p->out);
+	return records_list(c, &p->q, &p->out, err);
+}
+
+static void read_pages(struct curve *k, int batches)
+{
+	struct page p = { .q = { .of = k->of, .limit = BATCH } };
+	const char *start = "{\"next_cursor\":\"";
+
+	buf_init(&p.out, 1 << 26);
+	for (int i = 0; i < SAMPLE && i < batches; i++) {
+		run_job(k, DB_READ, page_job, &p);
+		k->records += BATCH;
+		if (strncmp(p.out.ptr, start, strlen(start)) != 0)
+			break;
+		const char *text = p.out.ptr + strlen(start);
+		snprintf(p.cursor, sizeof(p.cursor), "%.*s", (int)strcspn(text, "\""), text);
+		p.q.cursor = sv_str(p.cursor);
+	}
+	buf_done(&p.out);
+}
+
+/* The curve. */
+
+static double rss_mb(void)
+{
+	long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (!f || fscanf(f, "%*s %ld", &pages) != 1)
+		die("cannot read /proc/self/statm");
+	fclose(f);
+	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6;
+}
+
+static void measure(struct curve *k, int from, int to)
+{
+	begin(k);
+	for (int batch = from / BATCH; batch < to / BATCH; batch++)
+		save(k, batch, 0);
+	report(k, to, "first_save");
+	begin(k);
+	save_sample(k, to / BATCH, 0);
+	report(k, to, "unchanged");
+	begin(k);
+	save_sample(k, to / BATCH, 1);
+	report(k, to, "changed");
+	begin(k);
+	read_pages(k, to / BATCH);
+	report(k, to, "feed");
+	printf("curve.%d.rss %.0f MB\n", to, rss_mb());
+}
+
+static void open_store(struct curve *k)
+{
+	unsigned char bytes[AEAD_KEY_SIZE] = "bench", wrapped[KEY_WRAPPED_SIZE];
+	struct master_key m;
+	struct err err = { 0 };
+	char path[256];
+
+	aead_key_init(&m.key, 0, bytes);
+	k->keys = keyring_new(&m);
+	keyring_make(k->keys, 1, wrapped);
+	snprintf(path, sizeof(path), "%s/records.db", k->dir);
+	if (keyring_add(k->keys, 1, 1, sv_make((char *)wrapped, sizeof(wrapped)), &err) < 0 ||
+		db_open(&(struct db_config){ .path = path }, NULL, &k->db, &err) < 0)
+		die(err.msg);
+	k->of = (struct records_of){
+		.keys = k->keys, .environment = 1, .connection = 1, .model = SV_LIT("Contact")
+	};
+	buf_init(&k->text, 1 << 24);
+}
+
+int main(int argc, char **argv)
+{
+	static const int sizes[] = { 0, 10000, 100000, 500000, 1000000, MOST };
+	static struct curve k;
+	int most = argc > 1 ? atoi(argv[1]) : MOST;
+	char command[256];
+
+	snprintf(k.dir, sizeof(k.dir), "%s/records-curve-XXXXXX", argc > 2 ? argv[2] : "/tmp");
+	if (most < sizes[1] || !mkdtemp(k.dir)) {
+		fprintf(stderr, "usage: records_curve [most [folder]]\n");
+		return 2;
+	}
+	open_store(&k);
+	for (size_t i = 1; i < ARRAY_LEN(sizes) && sizes[i] <= most; i++)
+		measure(&k, sizes[i - 1], sizes[i]);
+	db_close(k.db);
+	snprintf(command, sizeof(command), "rm -rf %s", k.dir);
+	return system(command);
+}
