@@ -261,22 +261,6 @@ bool connections_get(struct api_call *call)
 	return true;
 }
 
-int connections_delete(struct api_call *call, struct dbc *c, struct err *err)
-{
-	struct connection conn;
-
-	TRY(api_check_query(call, one_query, err));
-	TRY(api_check_params(call, id_param, err));
-	int rc = connection_find(c, api_env(call), api_query(call, "provider_config_key"),
-		api_param(call, "id"), call->arena, &conn, err);
-	if (rc == ERR_NOT_FOUND)
-		return connection_unknown(call, err, 400);
-	TRY(rc);
-	TRY(connection_delete(c, conn.id, err));
-	call->effects |= EFFECT_SCHEDULE;
-	return api_success(call);
-}
-
 int connections_update(struct api_call *call, struct dbc *c, struct err *err)
 {
 	static const struct check body[] = {
