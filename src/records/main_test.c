@@ -16,6 +16,7 @@ int main(int argc, char **argv)
 		{ "differential", differential_tests },
 		{ "concurrent", concurrent_tests },
 		{ "crash", crash_tests },
+		{ "fault", fault_tests },
 	};
 	int failed = 0;
 

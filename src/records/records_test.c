@@ -294,11 +294,18 @@ static int dataset_job(struct dbc *c, void *arg, struct err *err)
 	return dataset_find(c, a->of, &a->d, err);
 }
 
+static int live_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct dataset_arg *a = arg;
+
+	return records_count(c, a->of, &a->d.live, err);
+}
+
 int64_t live(struct store *s)
 {
 	struct dataset_arg a = { .of = &s->of };
 
-	run(s, DB_READ, dataset_job, &a);
+	run(s, DB_READ, live_job, &a);
 	return a.d.live;
 }
 
@@ -395,6 +402,22 @@ void track_start(struct store *s, int64_t run_id)
 	struct window_arg a = { .o = { .of = s->of, .run = run_id } };
 
 	run(s, DB_WRITE, start_job, &a);
+}
+
+static int find_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct window_arg *a = arg;
+
+	int rc = records_track_find(c, &a->o.of, OWNER, &a->o.generation, err);
+	return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+int64_t window(struct store *s)
+{
+	struct window_arg a = { .o = { .of = s->of } };
+
+	run(s, DB_READ, find_job, &a);
+	return a.o.generation;
 }
 
 const char *track_end(struct store *s, int64_t run_id, size_t limit)

@@ -69,6 +69,8 @@ struct records_pruned empty(struct store *s, int64_t limit);
 
 /* Windows; end returns the deleted ids joined by commas, as JSON strings. */
 void track_start(struct store *s, int64_t run);
+/* The run that opened the window; 0 = none is open. */
+int64_t window(struct store *s);
 const char *track_end(struct store *s, int64_t run, size_t limit);
 const char *outdated(struct store *s, int64_t generation, int64_t run);
 
@@ -82,3 +84,4 @@ int prune_tests(void);
 int differential_tests(void);
 int concurrent_tests(void);
 int crash_tests(void);
+int fault_tests(void);

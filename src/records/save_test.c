@@ -1,4 +1,3 @@
-#include "base/fault.h"
 #include "records/records_test.h"
 
 static struct records_input saving(struct store *s, const char *records)
@@ -325,36 +324,6 @@ static void test_restoring_is_not_writing(void **state)
 	assert_int_equal(n.ignored, 1);
 }
 
-#ifdef TIDEMARK_TEST_HOOKS
-/* Whichever step fails, nothing of the batch stays, and the next attempt is complete. */
-static void test_every_fault(void **state)
-{
-	struct store *s = *state;
-	struct records_input in =
-		saving(s, "[{\"id\":\"1\",\"v\":2},{\"id\":\"2\"},{\"id\":\"3\"}]");
-	struct err err;
-	char spec[16];
-	int n, rc;
-
-	expect_save(s, 1, "[{\"id\":\"1\",\"v\":1}]", 1, 0, 0);
-	for (n = 1;; n++) {
-		snprintf(spec, sizeof(spec), "*:%d", n);
-		fault_set(spec);
-		rc = try_batch(s, &in, &err);
-		bool fired = fault_fired();
-		fault_set(NULL);
-		if (!fired || rc == 0) /* "db.committed" is no failure */
-			break;
-		assert_string_equal(feed(s), "1:ADDED");
-		expect_dataset(s, 1, 1);
-	}
-	assert_true(n > 10);
-	assert_int_equal(rc, 0);
-	assert_string_equal(feed(s), "1:UPDATED 2:ADDED 3:ADDED");
-	expect_dataset(s, 3, 3);
-}
-#endif
-
 int save_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,9 +344,6 @@ int save_tests(void)
 		STORE_TEST(test_guard),
 		STORE_TEST(test_guarded_delete),
 		STORE_TEST(test_restoring_is_not_writing),
-#ifdef TIDEMARK_TEST_HOOKS
-		STORE_TEST(test_every_fault),
-#endif
 	};
 	return cmocka_run_group_tests_name("save", tests, NULL, NULL);
 }
