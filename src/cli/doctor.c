@@ -7,6 +7,7 @@
 #include "cli/project.h"
 #include "conf/settings.h"
 #include "data/jw.h"
+#include "model/row.h"
 #include "os/file.h"
 #include "os/program.h"
 
@@ -29,20 +30,36 @@ void doctor_say(struct doctor *d, enum verdict v, const char *what, const char *
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	d->warnings += v == DOCTOR_WARN;
-	d->failures += v == DOCTOR_FAIL;
-	if (!d->json) {
-		printf("%-4s  %s: %s\n", verdicts[v], what, text);
-		return;
-	}
+	struct finding *f =
+		row_list_add(&d->arena, (void **)&d->list, &d->count, &d->cap, sizeof(*d->list));
+	*f = (struct finding){ v, what, arena_str(&d->arena, sv_str(text)) };
+}
+
+static void show_json(struct doctor *d, const struct finding *f)
+{
 	struct jw w;
-	buf_str(&d->findings, d->findings.len ? "," : "");
-	jw_init(&w, &d->findings);
+
+	buf_str(&d->objects, d->objects.len ? "," : "");
+	jw_init(&w, &d->objects);
 	jw_obj(&w);
-	jw_kv_cstr(&w, "verdict", verdicts[v]);
-	jw_kv_cstr(&w, "what", what);
-	jw_kv_cstr(&w, "detail", text);
+	jw_kv_cstr(&w, "verdict", verdicts[f->verdict]);
+	jw_kv_cstr(&w, "what", f->what);
+	jw_kv_cstr(&w, "detail", f->text);
 	jw_end(&w);
+}
+
+void doctor_show(struct doctor *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		const struct finding *f = &d->list[i];
+		d->warnings += f->verdict == DOCTOR_WARN;
+		d->failures += f->verdict == DOCTOR_FAIL;
+		if (d->json)
+			show_json(d, f);
+		else
+			printf("%-4s  %s: %s\n", verdicts[f->verdict], f->what, f->text);
+	}
+	d->count = 0;
 }
 
 /* --- the machine --- */
@@ -218,10 +235,11 @@ static void deploying(struct doctor *d)
 
 static int finish(struct doctor *d)
 {
+	doctor_show(d);
 	if (d->json)
 		printf("{\"ok\":%s,\"warnings\":%u,\"failures\":%u,\"checks\":[%s]}\n",
 			d->failures ? "false" : "true", d->warnings, d->failures,
-			d->findings.len ? d->findings.ptr : "");
+			d->objects.len ? d->objects.ptr : "");
 	else
 		printf("%u warnings, %u failures\n", d->warnings, d->failures);
 	return d->failures ? 1 : 0;
@@ -250,7 +268,7 @@ int cmd_doctor(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--help") == 0)
 		return cli_usage("doctor", 0);
-	buf_init(&d.findings, 1 << 20);
+	buf_init(&d.objects, 1 << 20);
 	if (store_settings(argc - skip, argv + skip, &conf, &err) < 0) {
 		doctor_say(&d, DOCTOR_FAIL, "settings", "%s", err.msg);
 	} else {
@@ -260,6 +278,7 @@ int cmd_doctor(int argc, char **argv)
 	}
 	int rc = finish(&d);
 	store_close(&d.store);
-	buf_done(&d.findings);
+	buf_done(&d.objects);
+	arena_done(&d.arena);
 	return rc;
 }

@@ -113,13 +113,16 @@ static void webhooks(struct doctor *d, struct dbc *c)
 
 static int look(struct dbc *c, void *arg, struct err *err)
 {
+	struct doctor *d = arg;
+
 	(void)err;
-	version(arg, c);
-	import(arg, c);
-	key(arg, c);
-	clocks(arg, c);
-	schedules(arg, c);
-	webhooks(arg, c);
+	d->count = 0;
+	version(d, c);
+	import(d, c);
+	key(d, c);
+	clocks(d, c);
+	schedules(d, c);
+	webhooks(d, c);
 	return 0;
 }
 
@@ -143,6 +146,7 @@ void doctor_database(struct doctor *d)
 {
 	struct err err = { 0 };
 
+	doctor_show(d);
 	if (store_open(d->conf, STORE_BESIDE, &d->store, &err) < 0) {
 		doctor_say(d, DOCTOR_FAIL, "database", "%s", err.msg);
 		return;

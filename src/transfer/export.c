@@ -11,6 +11,8 @@
 #include "transfer/import.h"
 #include "transfer/lines.h"
 
+#include <unistd.h>
+
 enum { PAGE_ROWS = 1000, PAGE_BYTES = 8 << 20, KEY_MAX = 8, TELL_ROWS = 500 };
 
 struct writer {
@@ -241,16 +243,22 @@ static int put_all(struct writer *w, struct err *err)
 	return put_trailer(w, err);
 }
 
+/* The back end begins again after a lost connection: what a file has is taken back. */
+static int rewind_output(struct export *e, struct err *err)
+{
+	if (e->begun && (lseek(e->fd, 0, SEEK_SET) < 0 || ftruncate(e->fd, 0) < 0))
+		return err_set(err, ERR_IO,
+			"the connection to the database was lost (run the export again)");
+	e->begun = true;
+	e->rows = 0;
+	return 0;
+}
+
 static int export_job(struct dbc *c, void *arg, struct err *err)
 {
 	struct writer w = { .e = arg, .c = c };
 
-	/* The back end begins again after a lost connection: what is written cannot be taken back.
-	 */
-	if (w.e->begun)
-		return err_set(err, ERR_IO,
-			"the connection to the database was lost (run the export again)");
-	w.e->begun = true;
+	TRY(rewind_output(w.e, err));
 	w.rows = arena_array(db_arena(c), table_count, sizeof(*w.rows));
 	line_writer_init(&w.lines, w.e->fd);
 	int rc = put_all(&w, err);

@@ -50,6 +50,7 @@ test('a healthy installation: every line is ok, also as JSON', async () => {
     for (const line of lines) assert.match(line, /^(ok  |warn)  [a-z -]+: ./);
     for (const what of ['settings', 'data folder', 'key source', 'database', 'master key', 'clock', 'schedules', 'webhooks', 'disk', 'open files', 'server', 'runner', 'esbuild'])
         assert.ok(lines.some((line) => line.includes(`  ${what}: `)), what);
+    assert.equal(new Set(lines.map((line) => line.split(':')[0])).size, lines.length, 'each check once');
     assert.match(text.stdout, /server: one runs/);
     assert.match(text.stdout, /runner: a function was evaluated/);
 
