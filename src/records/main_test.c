@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 		{ "concurrent", concurrent_tests },
 		{ "crash", crash_tests },
 		{ "fault", fault_tests },
+		{ "input", input_tests },
 	};
 	int failed = 0;
 

@@ -85,3 +85,4 @@ int differential_tests(void);
 int concurrent_tests(void);
 int crash_tests(void);
 int fault_tests(void);
+int input_tests(void);
