@@ -133,7 +133,7 @@ static int64_t parse_count(struct sv value)
 	size_t end = 0;
 
 	value = sv_trim(value);
-	while (end < value.len && !strchr(",; ", value.ptr[end]))
+	while (end < value.len && value.ptr[end] && !strchr(",; ", value.ptr[end]))
 		end++;
 	if (!parse_number(sv_make(value.ptr, end), &n) || n < -1e9 || n > 1e15)
 		return -1;

@@ -174,6 +174,8 @@ static const struct url_case {
 	{ "plain", "/x", "https://o.test/P/x", .override = "HTTPS://O.Test:443/P" },
 	{ "plain", "/x", "https://o.test:8443/x", .override = "https://o.test:8443" },
 	{ "plain", "/users?$select=id", "https://api.test/v1/users?$select=id" },
+	{ "plain", "/x", "https://Me:P%40ss%20W@o.test/x",
+		.override = "https://Me:P%40ss W@O.test" },
 	/* parameters: set, not appended; form encoding */
 	{ "plain", "/a", "https://api.test/v1/a?x=1&y=a+b",
 		.params = { P("x", "1"), P("y", "a b") } },

@@ -21,7 +21,8 @@ static bool add_lines(struct sv body, struct buf *out)
 
 	for (size_t i = 0; i < body.len; i++) {
 		char c = body.ptr[i];
-		if (c == '\\' && i + 1 < body.len && strchr("nr", body.ptr[i + 1])) {
+		if (c == '\\' && i + 1 < body.len &&
+			(body.ptr[i + 1] == 'n' || body.ptr[i + 1] == 'r')) {
 			i++;
 		} else if (is_base64(c)) {
 			buf_char(out, c);
@@ -34,6 +35,16 @@ static bool add_lines(struct sv body, struct buf *out)
 	if (n % LINE)
 		buf_char(out, '\n');
 	return n > 0;
+}
+
+/* "CERTIFICATE", "EC PRIVATE KEY"... */
+static bool is_label(struct sv s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!isupper((unsigned char)s.ptr[i]) && !isdigit((unsigned char)s.ptr[i]) &&
+			s.ptr[i] != ' ')
+			return false;
+	return s.len > 0;
 }
 
 /* One block at the beginning of *text, which moves behind it. */
@@ -50,6 +61,8 @@ static bool add_block(struct sv *text, struct buf *out)
 		return false;
 	struct sv body = sv_from(name, (size_t)end + dashes.len);
 	name.len = (size_t)end;
+	if (!is_label(name))
+		return false;
 	ptrdiff_t stop = sv_find(body, SV_LIT("-----END "));
 	if (stop < 0)
 		return false;

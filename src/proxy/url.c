@@ -18,6 +18,12 @@ static int fail(struct err *err, const char **code, const char *which, const cha
 	return err_set(err, ERR_INVALID, "%s", why);
 }
 
+/* strchr would find the NUL, too. */
+static bool is_in(const char *set, char c)
+{
+	return c && strchr(set, c);
+}
+
 /* Normalising. */
 
 static bool must_encode(unsigned char c, bool in_query)
@@ -27,40 +33,68 @@ static bool must_encode(unsigned char c, bool in_query)
 	return in_query ? strchr("\"<>'", c) != NULL : strchr("\"<>`{}", c) != NULL;
 }
 
+/* Of "scheme://" at the beginning, whichever way its slashes lean; 0 without one. */
+static size_t scheme_len(struct sv s)
+{
+	size_t i = 0;
+
+	while (i < s.len && (isalnum((unsigned char)s.ptr[i]) || is_in("+-.", s.ptr[i])))
+		i++;
+	bool found = i && s.len - i > 2 && s.ptr[i] == ':' && is_in("/\\", s.ptr[i + 1]) &&
+		     is_in("/\\", s.ptr[i + 2]);
+	return found ? i + 3 : 0;
+}
+
 /* Where the path begins: behind "scheme://authority". */
 static size_t path_start(struct sv s)
 {
-	ptrdiff_t at = sv_find(s, SV_LIT("://"));
-	size_t i = at < 0 ? 0 : (size_t)at + 3;
+	size_t i = scheme_len(s);
 
-	while (i < s.len && !strchr("/?#\\", s.ptr[i]))
+	while (i < s.len && !is_in("/?#\\", s.ptr[i]))
 		i++;
+	return i;
+}
+
+/* Behind a name and a password in the authority, if there are. */
+static size_t host_start(struct sv s, size_t scheme, size_t path)
+{
+	size_t i = path;
+
+	while (i > scheme && s.ptr[i - 1] != '@')
+		i--;
 	return i;
 }
 
 /* The URL parser of browsers, as far as characters go: what it drops, turns and encodes. */
 static void clean(struct sv s, struct buf *out)
 {
-	size_t path = path_start(s);
+	size_t scheme = scheme_len(s), path = path_start(s), host = host_start(s, scheme, path);
 	bool in_query = false;
 
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.ptr[i];
-		if (c == '\t' || c == '\n' || c == '\r')
-			continue;
 		if (c == '#')
 			break;
 		if (c == '?' && i >= path)
 			in_query = true;
 		if (c == '\\' && !in_query)
 			c = '/';
-		if (i < path)
+		/* Scheme and host; what stands between them is a name and a password. */
+		if (i < path && (i >= host || i < scheme))
 			buf_char(out, (char)tolower(c));
 		else if (must_encode(c, in_query))
 			buf_printf(out, "%%%02X", c);
 		else
 			buf_char(out, (char)c);
 	}
+}
+
+/* Line ends and tabs vanish wherever they stand, even within "://". */
+static void drop_breaks(struct sv s, struct buf *out)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_in("\t\n\r", s.ptr[i]))
+			buf_char(out, s.ptr[i]);
 }
 
 /* libcurl checks the parts and removes dot segments and default ports. */
@@ -77,12 +111,14 @@ static CURLUcode reparse(const char *text, char **ret)
 
 int url_normalise(struct sv text, struct arena *a, struct sv *ret, struct err *err)
 {
-	own_in(buf_done) struct buf b = { 0 };
+	own_in(buf_done) struct buf whole = { 0 }, b = { 0 };
 	char *url = NULL;
 
+	buf_init(&whole, URL_MAX);
 	buf_init(&b, URL_MAX);
-	clean(sv_trim(text), &b);
-	if (!buf_ok(&b))
+	drop_breaks(sv_trim(text), &whole);
+	clean(buf_sv(&whole), &b);
+	if (!buf_ok(&whole) || !buf_ok(&b))
 		return err_set(err, ERR_LIMIT, "the URL is longer than %d bytes", URL_MAX);
 	struct sv s = buf_sv(&b);
 	if (!sv_starts(s, SV_LIT("http://")) && !sv_starts(s, SV_LIT("https://")))
@@ -91,6 +127,10 @@ int url_normalise(struct sv text, struct arena *a, struct sv *ret, struct err *e
 	CURLUcode rc = reparse(b.ptr, &url);
 	if (rc)
 		return err_set(err, ERR_INVALID, "%s: %.100s", curl_url_strerror(rc), b.ptr);
+	/* A host that was percent-encoded is plain now, in whatever case. */
+	struct sv host = url_split(sv_str(url)).host;
+	for (size_t i = 0; i < host.len; i++)
+		url[host.ptr - url + (ptrdiff_t)i] = (char)tolower((unsigned char)host.ptr[i]);
 	*ret = arena_sv(a, sv_str(url));
 	curl_free(url);
 	return 0;
@@ -257,7 +297,7 @@ static struct sv relative(struct sv base, struct sv endpoint)
 {
 	if (!tmpl_is_template(base) && sv_starts(endpoint, base)) {
 		struct sv rest = sv_from(endpoint, base.len);
-		if (rest.len == 0 || strchr("/?#", rest.ptr[0]))
+		if (rest.len == 0 || is_in("/?#", rest.ptr[0]))
 			endpoint = rest;
 	}
 	while (endpoint.len && endpoint.ptr[0] == '/')
@@ -273,7 +313,7 @@ static struct sv below(struct sv base, struct sv link)
 	if (path.len == 0 || !sv_starts(link, path))
 		return link;
 	struct sv rest = sv_from(link, path.len);
-	return rest.len == 0 || strchr("/?#", rest.ptr[0]) ? rest : link;
+	return rest.len == 0 || is_in("/?#", rest.ptr[0]) ? rest : link;
 }
 
 /* The endpoint's placeholders; `||` in it is the caller's own text, not an alternative. */
@@ -331,7 +371,7 @@ static int join(const struct proxy_vars *v, const struct proxy_request *req, str
 	if (req->is_link)
 		endpoint = below(filled, endpoint);
 	endpoint = relative(base, endpoint);
-	if (endpoint.len && !strchr("?#", endpoint.ptr[0]))
+	if (endpoint.len && !is_in("?#", endpoint.ptr[0]))
 		buf_char(out, '/');
 	return fill_endpoint(v, endpoint, out, err);
 }
