@@ -1,0 +1,353 @@
+/* Whole refreshes: a database, a token endpoint on the loop, two servers' refreshers, time that is
+ * moved. */
+#include "auth/refresh.h"
+#include "base/sv.h"
+#include "data/json.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "model/provider.h"
+#include "model/run_fixture.h"
+#include "model/token_refresh.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+enum { ASKERS = 50, DAY_MS = 24 * 3600 * 1000 };
+
+struct asker {
+	struct op op;
+	struct refresh_outcome outcome;
+	struct rig *rig;
+};
+
+struct rig {
+	struct world world;
+	struct loop *loop;
+	struct http_server *server;
+	struct http_client *client;
+	struct guard *guard;
+	struct providers *providers;
+	struct refresher *refreshers[2]; /* of two servers on one database */
+	const char *answer; /* of the token endpoint; NULL: a new token */
+	int status;
+	unsigned asked, waiting;
+	struct asker askers[ASKERS];
+	char credentials[1024], errors[256];
+	int64_t shifted_ms;
+};
+
+/* The provider. */
+
+static void handle(void *ctx, struct http_call *call)
+{
+	struct rig *r = ctx;
+	char body[256];
+
+	r->asked++;
+	snprintf(body, sizeof(body),
+		"{\"access_token\":\"access-%u\",\"refresh_token\":\"refresh-%u\",\"expires_in\":"
+		"3600}",
+		r->asked, r->asked);
+	http_reply(call, &(struct http_answer){ .status = r->status ? r->status : 200,
+				 .content_type = "application/json",
+				 .body = sv_str(r->answer ? r->answer : body) });
+}
+
+static size_t limit(void *ctx UNUSED, struct http_call *call UNUSED)
+{
+	return 1 << 20;
+}
+
+/* The rig. */
+
+static int job_expire(struct dbc *c, void *arg, struct err *err)
+{
+	struct rig *r = arg;
+	struct connection conn = {
+		.environment_id = r->world.env,
+		.integration_id = r->world.integration,
+		.integration = SV_LIT("crm"),
+		.connection_id = SV_LIT("c-1"),
+	};
+	bool created;
+
+	return connection_upsert(c, r->world.keys, &conn,
+		SV_LIT("{\"type\":\"OAUTH2\",\"access_token\":\"access-0\",\"refresh_token\":"
+		       "\"refresh-0\",\"expires_at\":1000,\"config_override\":{\"client_id\":"
+		       "\"c\"}}"),
+		&created, err);
+}
+
+static int job_read(struct dbc *c, void *arg, struct err *err)
+{
+	struct rig *r = arg;
+	struct connection conn;
+	struct sv text;
+
+	TRY(connection_get(c, r->world.connection, db_arena(c), &conn, err));
+	TRY(connection_credentials(c, r->world.keys, &conn, db_arena(c), &text, err));
+	snprintf(r->credentials, sizeof(r->credentials), "%.*s", SV(text));
+	snprintf(r->errors, sizeof(r->errors), "%.*s", SV(conn.errors));
+	return 0;
+}
+
+static void run(struct rig *r, enum db_mode mode, db_job_fn *job)
+{
+	struct err err = { 0 };
+
+	if (db_run(r->world.db, mode, job, r, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void rig_open(struct rig *r)
+{
+	struct http_server_opts opts = {
+		.listen = SV_LIT("127.0.0.1:0"), .handler = handle, .limit = limit, .ctx = r
+	};
+	struct err err = { 0 };
+	char catalogue[256];
+
+	*r = (struct rig){ 0 };
+	r->loop = r->world.loop = loop_new();
+	world_open(&r->world);
+	if (http_server_new(r->loop, &opts, &r->server, &err) < 0)
+		fail_msg("%s", err.msg);
+	snprintf(catalogue, sizeof(catalogue),
+		"crm: { auth_mode: OAUTH2, token_url: '%s/token' }\n", http_server_url(r->server));
+	assert_int_equal(providers_parse(sv_str(catalogue), &r->providers, &err), 0);
+	r->guard = guard_new();
+	guard_allow_all(r->guard);
+	r->client = http_client_new(r->loop, &(struct http_client_opts){ .guard = r->guard });
+	for (size_t i = 0; i < 2; i++)
+		r->refreshers[i] = refresher_new(&(struct refresher_config){ .loop = r->loop,
+			.db = r->world.db,
+			.keys = r->world.keys,
+			.client = r->client,
+			.providers = r->providers });
+	run(r, DB_WRITE, job_expire);
+}
+
+static void drained(void *ctx)
+{
+	loop_stop(((struct rig *)ctx)->loop);
+}
+
+static void rig_close(struct rig *r)
+{
+	for (size_t i = 0; i < 2; i++) {
+		refresher_drain(r->refreshers[i], drained, r);
+		loop_run(r->loop);
+		refresher_free(r->refreshers[i]);
+	}
+	http_server_drain(r->server, drained, r);
+	loop_run(r->loop);
+	http_client_free(r->client);
+	http_server_free(r->server);
+	world_close(&r->world);
+	providers_close(r->providers);
+	guard_free(r->guard);
+	loop_free(r->loop);
+	clock_shift_ms(-r->shifted_ms);
+}
+
+static void shift(struct rig *r, int64_t ms)
+{
+	clock_shift_ms(ms);
+	r->shifted_ms += ms;
+}
+
+static void answered(void *ctx, const struct err *err)
+{
+	struct asker *a = ctx;
+
+	if (err->code != ERR_OK && err->code != ERR_CANCELLED)
+		fail_msg("%s", err->msg);
+	if (--a->rig->waiting == 0)
+		loop_stop(a->rig->loop);
+}
+
+static void ask(struct rig *r, size_t i, size_t server, enum refresh_why why)
+{
+	struct refresh_request req = { .connection = r->world.connection, .why = why };
+	struct asker *a = &r->askers[i];
+
+	*a = (struct asker){ .op = { .done = answered, .ctx = a }, .rig = r };
+	r->waiting++;
+	refresh_connection(r->refreshers[server], &a->op, &req, &a->outcome);
+}
+
+static const struct refresh_outcome *ask_once(struct rig *r, enum refresh_why why)
+{
+	ask(r, 0, 0, why);
+	loop_run(r->loop);
+	return &r->askers[0].outcome;
+}
+
+/* Tests. */
+
+static void two_servers_share_one_refresh(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	for (size_t i = 0; i < ASKERS; i++)
+		ask(&r, i, i % 2, REFRESH_DUE);
+	loop_run(r.loop);
+	for (size_t i = 0; i < ASKERS; i++) {
+		assert_true(r.askers[i].outcome.usable);
+		assert_true(r.askers[i].outcome.renewed);
+	}
+	assert_int_equal(r.asked, 1);
+	run(&r, DB_READ, job_read);
+	assert_non_null(strstr(r.credentials, "\"refresh_token\":\"refresh-1\""));
+	assert_non_null(strstr(r.credentials, "\"config_override\":{\"client_id\":\"c\"}"));
+	/* A demand that comes while another server answers one is met by it. */
+	ask(&r, 0, 0, REFRESH_DEMANDED);
+	ask(&r, 1, 1, REFRESH_DEMANDED);
+	loop_run(r.loop);
+	assert_in_range(r.asked, 2, 3);
+	rig_close(&r);
+}
+
+static void a_demand_joins_what_would_have_done_nothing(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	assert_true(ask_once(&r, REFRESH_DUE)->renewed);
+	ask(&r, 0, 0, REFRESH_DUE);
+	ask(&r, 1, 0, REFRESH_DEMANDED);
+	loop_run(r.loop);
+	assert_true(r.askers[1].outcome.renewed);
+	assert_int_equal(r.asked, 2);
+	/* A refusal of a token that is new is not the token's fault; later it may be. */
+	assert_false(ask_once(&r, REFRESH_REFUSED)->renewed);
+	shift(&r, 61 * 1000);
+	assert_true(ask_once(&r, REFRESH_REFUSED)->renewed);
+	assert_int_equal(r.asked, 3);
+	rig_close(&r);
+}
+
+static void failures_back_off_and_end(void **state UNUSED)
+{
+	static const struct {
+		int64_t later_ms;
+		unsigned asked;
+		const char *code;
+		size_t owed; /* webhooks, in all */
+	} rows[] = {
+		{ 0, 1, "refresh_token_external_error", 1 },
+		{ 29 * 1000, 1, "connection_refresh_backoff", 1 },
+		{ 2 * 1000, 2, "refresh_token_external_error", 1 },
+		{ 50 * 1000, 2, "connection_refresh_backoff", 1 },
+		{ 11 * 1000, 3, "refresh_token_external_error", 1 },
+		{ DAY_MS, 4, "refresh_token_external_error", 2 },
+		{ DAY_MS, 5, "refresh_token_external_error", 3 },
+		{ DAY_MS, 6, "refresh_token_external_error", 4 },
+		{ DAY_MS, 6, "connection_refresh_exhausted", 4 },
+	};
+	struct rig r;
+
+	rig_open(&r);
+	/* Noon, so that the first rows are all of one day. */
+	shift(&r, DAY_MS + DAY_MS / 2 - clock_now_ms() % DAY_MS);
+	r.status = 500;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		shift(&r, rows[i].later_ms);
+		const struct refresh_outcome *o = ask_once(&r, REFRESH_DUE);
+		if (strcmp(o->code, rows[i].code) != 0 || r.asked != rows[i].asked ||
+			r.world.owed != rows[i].owed || o->usable)
+			fail_msg("row %zu: %s, asked %u, owed %zu", i, o->code, r.asked,
+				r.world.owed);
+	}
+	run(&r, DB_READ, job_read);
+	assert_non_null(strstr(r.errors, "\"type\":\"auth\""));
+	r.status = 200;
+	assert_true(ask_once(&r, REFRESH_DEMANDED)->renewed);
+	run(&r, DB_READ, job_read);
+	assert_string_equal(r.errors, "[]");
+	rig_close(&r);
+}
+
+static void an_invalid_grant_is_final(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	r.status = 400;
+	r.answer = "{\"error\":\"invalid_grant\"}";
+	assert_int_equal(ask_once(&r, REFRESH_DUE)->status, 400);
+	shift(&r, 3600 * 1000);
+	assert_string_equal(ask_once(&r, REFRESH_DUE)->code, "connection_refresh_exhausted");
+	assert_string_equal(ask_once(&r, REFRESH_REFUSED)->code, "connection_refresh_exhausted");
+	assert_int_equal(r.asked, 1);
+	assert_non_null(strstr(r.world.bodies[0], "\"operation\":\"refresh\""));
+	assert_non_null(strstr(r.world.bodies[0], "\"type\":\"invalid_grant\""));
+	/* Other credentials are another matter. */
+	r.status = 200, r.answer = NULL;
+	run(&r, DB_WRITE, job_expire);
+	assert_true(ask_once(&r, REFRESH_DUE)->renewed);
+	rig_close(&r);
+}
+
+static int job_claim(struct dbc *c, void *arg, struct err *err)
+{
+	struct rig *r = arg;
+	int64_t now = clock_now_ms(), fence;
+
+	TRY(token_refresh_claim(c, r->world.connection, now, now + 1000, &fence, err));
+	CHECK(fence > 0);
+	return 0;
+}
+
+static void the_lease_of_a_dead_server_runs_out(void **state UNUSED)
+{
+	int64_t start = clock_mono_us();
+	struct rig r;
+
+	rig_open(&r);
+	run(&r, DB_WRITE, job_claim);
+	assert_true(ask_once(&r, REFRESH_DUE)->renewed);
+	assert_int_equal(r.asked, 1);
+	assert_true(clock_mono_us() - start >= 900 * 1000);
+	rig_close(&r);
+}
+
+static void waiting_can_be_cancelled(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	ask(&r, 0, 0, REFRESH_DUE);
+	ask(&r, 1, 0, REFRESH_DUE);
+	r.askers[0].op.cancel(&r.askers[0].op);
+	r.askers[0].op.cancel(&r.askers[0].op);
+	loop_run(r.loop);
+	assert_true(r.askers[1].outcome.renewed);
+	assert_false(r.askers[0].outcome.renewed);
+	/* The last one leaves, and the refresh goes on. */
+	ask(&r, 0, 0, REFRESH_DEMANDED);
+	r.askers[0].op.cancel(&r.askers[0].op);
+	loop_run(r.loop);
+	refresher_drain(r.refreshers[0], drained, &r);
+	loop_run(r.loop);
+	run(&r, DB_READ, job_read);
+	assert_non_null(strstr(r.credentials, "access-2"));
+	rig_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_servers_share_one_refresh),
+		cmocka_unit_test(a_demand_joins_what_would_have_done_nothing),
+		cmocka_unit_test(failures_back_off_and_end),
+		cmocka_unit_test(an_invalid_grant_is_final),
+		cmocka_unit_test(the_lease_of_a_dead_server_runs_out),
+		cmocka_unit_test(waiting_can_be_cancelled),
+	};
+	return cmocka_run_group_tests_name("auth refresh", tests, NULL, NULL);
+}
