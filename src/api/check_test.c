@@ -170,7 +170,12 @@ static void test_many_issues_are_bounded(void **state)
 static bool is_public(const struct api_route *r)
 {
 	static const char *const known[] = { "/health", "/ready", "/metrics", "/providers.json",
-		"/cli/telemetry", "/webhook/{environment}/{integration}" };
+		"/cli/telemetry", "/webhook/{environment}/{integration}",
+		/* A connect session's token opens these, or a state that came of one. */
+		"/connect", "/connect/session", "/connect/telemetry", "/oauth/connect/{key}",
+		"/oauth/callback", "/api-auth/api-key/{key}", "/api-auth/basic/{key}",
+		"/auth/unauthenticated/{key}", "/oauth2/auth/{key}", "/auth/two-step/{key}",
+		"/auth/jwt/{key}", "/auth/tba/{key}", "/auth/signature/{key}", "/auth/bill/{key}" };
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		if (strcmp(r->pattern, known[i]) == 0)

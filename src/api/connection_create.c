@@ -41,9 +41,8 @@ static int wrong_credentials(struct api_call *call, struct err *err, const char 
 	return api_refuse_issues(call, err, "invalid_body", is);
 }
 
-/* The credentials as they are stored, or a refusal that says what they lack. */
-static int read_credentials(
-	struct api_call *call, const struct integration *in, struct sv *ret, struct err *err)
+int connection_read_credentials(struct api_call *call, const struct integration *in,
+	const struct json_t *given, struct sv *ret, struct err *err)
 {
 	const struct provider *p = provider_find(call->eng->providers, in->provider);
 	own_in(buf_done) struct buf text = { 0 };
@@ -54,8 +53,7 @@ static int read_credentials(
 		return wrong_credentials(call, err,
 			"The provider of this integration is not in the catalogue of this server");
 	buf_init(&text, 1 << 20);
-	if (credentials_import(mode, json_member(call->body, SV_LIT("credentials")), &text, &why) <
-		0)
+	if (credentials_import(mode, given, &text, &why) < 0)
 		return wrong_credentials(call, err, why.msg);
 	*ret = arena_sv(call->arena, buf_sv(&text));
 	return 0;
@@ -125,12 +123,26 @@ static int start_event(struct api_call *call, struct dbc *c, const struct connec
 	return 0;
 }
 
+int connection_establish(struct api_call *call, struct dbc *c, struct connection *conn,
+	struct sv credentials, struct err *err)
+{
+	bool created;
+
+	TRY(connection_upsert(c, call->eng->keys, conn, credentials, &created, err));
+	/* As it is stored: what the upsert left as it was is in it too. */
+	TRY(connection_get(c, conn->id, call->arena, conn, err));
+	if (created)
+		TRY(start_event(call, c, conn, "post-connection-creation", err));
+	TRY(owe_webhook(call, c, conn, created, err));
+	call->effects |= EFFECT_SCHEDULE;
+	return 0;
+}
+
 int connections_create(struct api_call *call, struct dbc *c, struct err *err)
 {
 	struct integration in;
 	struct connection conn;
 	struct sv credentials;
-	bool created;
 
 	TRY(api_check_no_query(call, err));
 	TRY(api_check_body(call, create_body, err));
@@ -140,15 +152,10 @@ int connections_create(struct api_call *call, struct dbc *c, struct err *err)
 		return api_refuse(call, err, 404, "not_found",
 			"Integration \"%.*s\" does not exist", SV(key));
 	TRY(rc);
-	TRY(read_credentials(call, &in, &credentials, err));
+	TRY(connection_read_credentials(
+		call, &in, json_member(call->body, SV_LIT("credentials")), &credentials, err));
 	read_connection(call, &in, &conn);
-	TRY(connection_upsert(c, call->eng->keys, &conn, credentials, &created, err));
-	if (created)
-		TRY(start_event(call, c, &conn, "post-connection-creation", err));
-	TRY(owe_webhook(call, c, &conn, created, err));
-	call->effects |= EFFECT_SCHEDULE;
-	/* As it is stored: what the upsert left as it was is in it too. */
-	TRY(connection_get(c, conn.id, call->arena, &conn, err));
+	TRY(connection_establish(call, c, &conn, credentials, err));
 	struct connection_view view = { write_time_z, true, true };
 	return connection_reply(call, c, 201, &conn, &view, err);
 }

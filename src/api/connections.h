@@ -8,6 +8,7 @@
 
 struct connection;
 struct dbc;
+struct integration;
 
 extern const struct check end_user_fields[], tag_value;
 void check_tags(struct issues *is, const struct json_t *v);
@@ -30,3 +31,13 @@ int connection_reply(struct api_call *call, struct dbc *c, int status,
 
 /* "does not match a valid connection": 400 or 404, as the endpoint has it. */
 int connection_unknown(struct api_call *call, struct err *err, int status);
+
+/* The credentials as they are stored, or a refusal that says what they lack. */
+int connection_read_credentials(struct api_call *call, const struct integration *in,
+	const struct json_t *given, struct sv *ret, struct err *err);
+/*
+ * Stores the connection (connection_upsert) and what follows from it: its webhook, the functions
+ * that run after creation, its syncs. *conn is then as it is stored.
+ */
+int connection_establish(struct api_call *call, struct dbc *c, struct connection *conn,
+	struct sv credentials, struct err *err);

@@ -79,6 +79,10 @@ struct grant_ask {
 int grant_post(const struct grant *g, const struct grant_ask *a, struct http_request *ret,
 	struct err *err);
 
+/* The same by an OAuth 2 client, who says who it is; what else is sent is the provider's. */
+int grant_oauth2_post(const struct grant *g, struct sv url, struct json_t *params,
+	struct http_request *ret, struct err *err);
+
 /* Sets expires_at by expires_at or expires_in of an answer, else by the default (0 = none). */
 void grant_set_expiry(struct grant *g, const struct json_t *answer, int64_t default_ms);
 

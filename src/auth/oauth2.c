@@ -60,6 +60,15 @@ static int post(const struct grant *g, struct grant_ask *a, struct json_t *param
 	return grant_post(g, a, ret, err);
 }
 
+int grant_oauth2_post(const struct grant *g, struct sv url, struct json_t *params,
+	struct http_request *ret, struct err *err)
+{
+	struct grant_ask a = { .url = url };
+
+	identify(g, grant_client_id(g), grant_client_secret(g), &a, params);
+	return post(g, &a, params, ret, err);
+}
+
 /* --- refresh tokens --- */
 
 static struct sv refresh_token_of(const struct json_t *credentials)
@@ -77,15 +86,14 @@ static int refresh_ask(struct grant *g, unsigned step, struct http_request *ret,
 	own(json_unref) struct json_t *params = NULL, *more = NULL;
 	bool apart = json_member(g->provider->json, SV_LIT("refresh_url")) != NULL;
 	bool special = json_member(g->provider->json, SV_LIT("refresh_params")) != NULL;
-	struct grant_ask a = { 0 };
-	struct sv id = grant_client_id(g);
+	struct sv url;
 
 	if (step > 0)
 		return 0;
-	if (!id.len)
+	if (!grant_client_id(g).len)
 		return err_set(err, ERR_INVALID,
 			"integration has no client_id to refresh tokens with: set its credentials");
-	TRY(grant_url(g, apart ? "refresh_url" : "token_url", &a.url, err));
+	TRY(grant_url(g, apart ? "refresh_url" : "token_url", &url, err));
 	TRY(params_of(g, special ? "refresh_params" : "token_params", &more, err));
 	/* token_params are those of a first token: their grant type is another. */
 	if (!special)
@@ -94,8 +102,7 @@ static int refresh_ask(struct grant *g, unsigned step, struct http_request *ret,
 	json_set_str(params, "grant_type", SV_LIT("refresh_token"));
 	json_set_str(params, "refresh_token", refresh_token_of(g->credentials));
 	copy(params, more);
-	identify(g, id, grant_client_secret(g), &a, params);
-	TRY(post(g, &a, params, ret, err));
+	TRY(grant_oauth2_post(g, url, params, ret, err));
 	return 1;
 }
 

@@ -1,4 +1,5 @@
 /* Signatures against the examples of their standards. */
+#include "auth/authorize.h"
 #include "auth/jwt.h"
 #include "auth/oauth1.h"
 #include "crypto/sign.h"
@@ -198,6 +199,19 @@ static void reads_expiries(void **state UNUSED)
 		assert_int_equal(jwt_expiry_ms(sv_str(cases[i].token)), cases[i].ms);
 }
 
+/* RFC 7636, appendix B. */
+static void challenges_with_a_hash_of_the_verifier(void **state UNUSED)
+{
+	char challenge[PKCE_SIZE], one[PKCE_SIZE], other[PKCE_SIZE];
+
+	pkce_challenge(SV_LIT("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), challenge);
+	assert_string_equal(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+	pkce_verifier(one);
+	pkce_verifier(other);
+	assert_int_equal(strlen(one), 43);
+	assert_string_not_equal(one, other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +222,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_key),
 		cmocka_unit_test(makes_tokens),
 		cmocka_unit_test(reads_expiries),
+		cmocka_unit_test(challenges_with_a_hash_of_the_verifier),
 	};
 	return cmocka_run_group_tests_name("auth signatures", tests, NULL, NULL);
 }

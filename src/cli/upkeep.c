@@ -5,6 +5,7 @@
 #include "conf/settings.h"
 #include "db/db.h"
 #include "io/flow.h"
+#include "model/connect.h"
 #include "model/oplog.h"
 #include "model/outbox.h"
 #include "model/sealed.h"
@@ -49,6 +50,7 @@ static int upkeep_job(struct dbc *c, void *arg, struct err *err)
 	TRY(inbox_route_pending(c, u->eng->inbox, BATCH, &u->routed, err));
 	TRY(inbox_prune(c, now - KEEP_EVENTS_MS, err));
 	TRY(outbox_prune(c, now - KEEP_DELIVERIES_MS, err));
+	TRY(connect_prune(c, err));
 	TRY(look_at_keys(c, u, err));
 	return oplog_prune(c, now - u->eng->conf->log_retention_ms, BATCH, &u->deleted, err);
 }

@@ -108,10 +108,12 @@ static int enter_load(struct flow *f)
 	proxy_cached_unref(take(r->conn));
 	arena_done(&r->attempt);
 	r->redactor = (struct redactor){ 0 };
-	r->conn = proxy_cache_find(
-		p->cache, p->db, r->req.environment_id, r->req.integration, r->req.connection_id);
+	if (!r->reload)
+		r->conn = proxy_cache_find(p->cache, p->db, r->req.environment_id,
+			r->req.integration, r->req.connection_id);
 	if (r->conn)
 		return CHECK;
+	r->reload = false;
 	r->conn = proxy_cached_new(
 		p->db, r->req.environment_id, r->req.integration, r->req.connection_id);
 	r->refusal = (struct proxy_refusal){ 0 };
@@ -165,6 +167,7 @@ static int enter_checked(struct flow *f)
 	const struct refresh_outcome *o = &r->refresh;
 
 	r->checked = true;
+	r->reload = o->renewed;
 	if (o->renewed)
 		return LOAD;
 	if (o->usable)
@@ -411,7 +414,7 @@ static int enter_renewed(struct flow *f)
 	f->err = (struct err){ 0 }; /* without a new token the 401 is the result */
 	if (!r->refresh.renewed)
 		return DECIDE;
-	r->renewed = r->checked = true;
+	r->renewed = r->checked = r->reload = true;
 	http_response_done(&r->reply->response);
 	http_response_init(&r->reply->response);
 	return LOAD;

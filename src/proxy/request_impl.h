@@ -28,6 +28,7 @@ struct request {
 	struct sv refused_credentials; /* that a 401 came back for; in the flow's arena */
 	struct refresh_outcome refresh;
 	bool checked; /* the token is as fresh as can be had */
+	bool reload; /* the credentials have changed, perhaps behind the cache's back */
 	bool renewed; /* after a 401: once per request */
 	unsigned tries;
 };

@@ -373,6 +373,15 @@ test('two servers make one refresh between them', { skip: !cluster && 'needs Pos
     release();
     for (const { body } of await Promise.all(all)) assert.equal(body.token, 'Bearer shared');
     assert.equal(tokens.asked.length, 1);
+    // What one of them renews, the other uses, also when it has just read the connection.
+    id += '-both';
+    tokens = serveTokens(fake);
+    await connect(oauth2(soon(3600)));
+    assert.equal((await ask(other)).body.token, 'Bearer access-0');
+    assert.equal((await read('&force_refresh=true')).body.credentials.access_token, 'access-1');
+    fake.on('GET', '/api/me', (request, response) => json({ token: request.headers.authorization }, request.headers.authorization === 'Bearer access-1' ? 200 : 401)(request, response));
+    assert.equal((await ask(other)).body.token, 'Bearer access-1');
+    assert.equal(tokens.asked.length, 1);
     await other.stop();
 });
 
