@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/configuration.md and docs/api.md from the tables of the code, between the
-markers there. With --check it only says whether they are up to date (part of ./run test)."""
+"""Writes the tables of docs/configuration.md, docs/api.md and docs/operations.md from the code, between the
+markers there, and looks whether docs/operations.md explains every error that the server may log. With --check
+it only says whether they are up to date (part of ./run test)."""
 
 import pathlib
 import re
@@ -72,6 +73,27 @@ def routes():
         yield f"| {method} | `{a[1]}` | {scope} | {a[-1]} |"
 
 
+METRIC = re.compile(r'\b(?:single|family)\(out, "(\w+)", "(\w+)",\s*"([^"]*)"')
+LOG_ERROR = re.compile(r'\blog_error\([^";]*"([^"]*)"')
+
+
+def metrics():
+    yield "| metric | type | what it is |"
+    yield "|---|---|---|"
+    for m in METRIC.finditer((ROOT / "src/api/metrics.c").read_text()):
+        yield f"| `tidemark_{m[1]}` | {m[2]} | {m[3]} |"
+
+
+def unexplained():
+    """Messages of log level error that docs/operations.md says nothing about."""
+    text = (ROOT / "docs/operations.md").read_text()
+    for path in sorted((ROOT / "src").rglob("*.c")):
+        if not path.stem.endswith("_test"):
+            for m in LOG_ERROR.finditer(path.read_text()):
+                if f"| `{m[1]}` |" not in text:
+                    yield f"docs/operations.md does not explain the error '{m[1]}' ({path.name})"
+
+
 def replaced(path, name, lines):
     text = (ROOT / path).read_text()
     begin, end = f"<!-- {name}: made by tools/docs.py -->\n", f"<!-- end of {name} -->\n"
@@ -84,12 +106,16 @@ def replaced(path, name, lines):
 def main():
     stale = []
     for path, name, lines in (("docs/configuration.md", "settings", settings()),
-                              ("docs/api.md", "routes", routes())):
+                              ("docs/api.md", "routes", routes()),
+                              ("docs/operations.md", "metrics", metrics())):
         old, new = replaced(path, name, lines)
         if old != new:
             stale.append(path)
             if "--check" not in sys.argv:
                 (ROOT / path).write_text(new)
+    missing = list(unexplained())
+    if missing:
+        sys.exit("docs: " + "; ".join(missing))
     if stale and "--check" in sys.argv:
         sys.exit(f"docs: out of date: {', '.join(stale)} (run python3 tools/docs.py)")
     print(f"docs: {'written: ' + ', '.join(stale) if stale else 'up to date'}")

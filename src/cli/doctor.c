@@ -197,8 +197,8 @@ static void runner(struct doctor *d)
 	p.count = 1;
 	if (project_inspect(&p, &err) < 0 || fn.problem)
 		doctor_say(d, DOCTOR_FAIL, "runner",
-			"%s (is libjavascriptcoregtk installed, and are user namespaces and "
-			"seccomp allowed?)",
+			"%s (is libjavascriptcoregtk-4.1 installed, and seccomp "
+			"allowed?)",
 			fn.problem ? fn.problem : err.msg);
 	else
 		doctor_say(d, DOCTOR_OK, "runner", "a function was evaluated in the sandbox");
