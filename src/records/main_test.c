@@ -18,6 +18,7 @@ int main(int argc, char **argv)
 		{ "crash", crash_tests },
 		{ "fault", fault_tests },
 		{ "input", input_tests },
+		{ "plan", plan_tests },
 	};
 	int failed = 0;
 

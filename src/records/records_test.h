@@ -86,3 +86,4 @@ int concurrent_tests(void);
 int crash_tests(void);
 int fault_tests(void);
 int input_tests(void);
+int plan_tests(void); /* PostgreSQL only */
