@@ -64,7 +64,8 @@ const TYPES: Record<string, string> = { sync: 'sync', webhook: 'sync', action: '
 function handlerOf(def: any, kind: string): Function {
 	if (typeof def === 'function')
 		return def;
-	if (def?.type !== undefined && def.type !== TYPES[kind])
+	const fits = def?.type === TYPES[kind] || (def?.type === 'function' && kind === 'action');
+	if (def?.type !== undefined && !fits)
 		throw new Error(`this function is a ${def.type} and cannot run as ${kind}`);
 	const name = kind === 'webhook' ? 'onWebhook' : 'exec';
 	if (typeof def?.[name] !== 'function')

@@ -12,9 +12,14 @@ const nango = {
 	createOnEvent: withType('onEvent'),
 };
 
+/* Functions without a kind: they can be run and tested here, not deployed yet. */
+const experimental = { ...nango, createFunction: withType('function') };
+
 const url = { URL, URLSearchParams };
 
-const MODULES: Record<string, object> = { nango, tidemark: nango, zod, url, crypto, unzipper };
+const MODULES: Record<string, object> = {
+	nango, tidemark: nango, 'nango/experimental': experimental, zod, url, crypto, unzipper,
+};
 
 const KNOWN_ELSEWHERE = ['soap', 'botbuilder'];
 

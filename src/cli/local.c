@@ -312,7 +312,7 @@ static const char *kind_of(const struct json_t *definition)
 {
 	struct sv type = json_sv(json_member(definition, SV_LIT("type")));
 
-	if (sv_eq_str(type, "action"))
+	if (sv_eq_str(type, "action") || sv_eq_str(type, "function"))
 		return "action";
 	return sv_eq_str(type, "onEvent") || sv_eq_str(type, "on-event") ? "on-event" : "sync";
 }

@@ -180,6 +180,11 @@ static int add_function(const struct project_fn *f, const struct package_options
 		json_push(flows, flow_action(f, o));
 	} else if (is_type(f, "onEvent") || is_type(f, "on-event")) {
 		add_script(scripts, f);
+	} else if (is_type(f, "function")) {
+		return err_set(err, ERR_INVALID,
+			"%s: createFunction is experimental and cannot be deployed yet (use "
+			"createSync, createAction or createOnEvent)",
+			f->path);
 	} else {
 		return err_set(err, ERR_INVALID,
 			"%s: the default export is no createSync, "

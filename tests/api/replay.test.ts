@@ -162,3 +162,18 @@ test('uncontrolledFetch is answered from the recording', async () => {
     const { lines } = await results(dir);
     assert.equal(lines['crm/fetch']?.result, 'passed', lines['crm/fetch']?.reason);
 });
+
+test('an experimental function is tested like an action, and refused by compile', async () => {
+    const dir = folder({
+        'index.ts': `import './crm/functions/plain.js';\n`,
+        'crm/functions/plain.ts': `import { createFunction } from 'nango/experimental';
+export default createFunction({ description: 'x', trigger: { type: 'none' }, exec: async (nango: any) => (await nango.get({ endpoint: '/a' })).data } as any);
+`,
+        'crm/tests/plain.test.json': { output: { a: 1 }, api: { get: { '/a': answer({ a: 1 }) } } }
+    });
+    const { lines } = await results(dir);
+    assert.equal(lines['crm/plain']?.result, 'passed', lines['crm/plain']?.reason);
+    const { code, stderr } = await run(binary, ['compile', dir]);
+    assert.equal(code, 1);
+    assert.match(stderr, /createFunction is experimental and cannot be deployed yet/);
+});
