@@ -25,6 +25,7 @@ static int compile(const char *dir, struct err *err)
 	TRY(project_open(dir, &p, err));
 	TRY(project_build(&p, true, err));
 	TRY(package_build(&p, &o, &package, err));
+	project_warn(&p);
 	for (size_t i = 0; i < p.count; i++) {
 		const struct project_fn *f = &p.fns[i];
 		/* The public CLI's name for it, so that either tool finds the other's. */

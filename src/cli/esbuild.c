@@ -36,32 +36,15 @@ static const char *platform(void)
 	return "linux-x64";
 }
 
-/* The native esbuild of npm in `dir` or one of its parents; NULL when there is none. */
-static const char *find_above(struct arena *a, const char *dir)
-{
-	struct sv at = sv_str(dir);
-
-	for (;;) {
-		char *path = arena_printf(
-			a, "%.*s/node_modules/@esbuild/%s/bin/esbuild", SV(at), platform());
-		if (access(path, X_OK) == 0)
-			return path;
-		while (at.len && at.ptr[at.len - 1] != '/')
-			at.len--;
-		if (at.len <= 1)
-			return NULL;
-		at.len--;
-	}
-}
-
 /* The project's own, then one beside this binary, then the system's. */
 const char *esbuild_path(struct arena *a, const char *dir)
 {
 	char exe[PATH_MAX];
+	const char *native = arena_printf(a, "node_modules/@esbuild/%s/bin/esbuild", platform());
 
-	const char *found = find_above(a, dir);
+	const char *found = project_tool(a, dir, native);
 	if (!found && exe_path(exe, sizeof(exe), NULL) == 0)
-		found = find_above(a, exe);
+		found = project_tool(a, exe, native);
 	return found ? found : "esbuild";
 }
 

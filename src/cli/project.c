@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/sv.h"
 #include "cli/esbuild.h"
+#include "cli/lint.h"
 #include "data/json.h"
 
 #include <dirent.h>
@@ -339,4 +340,37 @@ int project_build(struct project *p, bool all_must, struct err *err)
 	TRY(compile(p, err));
 	TRY(project_inspect(p, err));
 	return all_must ? report(p, err) : 0;
+}
+
+unsigned project_warn(const struct project *p)
+{
+	enum { WARNINGS_MAX = 50 };
+	struct lint_warning found[WARNINGS_MAX];
+	unsigned total = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		const struct project_fn *f = &p->fns[i];
+		size_t n = f->ts.ptr ? lint_source(f->ts, found, WARNINGS_MAX) : 0;
+		for (size_t k = 0; k < n; k++)
+			fprintf(stderr, "%s:%u:%u: warning: %s\n", f->path, found[k].line,
+				found[k].column, found[k].text);
+		total += (unsigned)n;
+	}
+	return total;
+}
+
+const char *project_tool(struct arena *a, const char *dir, const char *program)
+{
+	struct sv at = sv_str(dir);
+
+	for (;;) {
+		char *path = arena_printf(a, "%.*s/%s", SV(at), program);
+		if (access(path, X_OK) == 0)
+			return path;
+		while (at.len && at.ptr[at.len - 1] != '/')
+			at.len--;
+		if (at.len <= 1)
+			return NULL;
+		at.len--;
+	}
 }

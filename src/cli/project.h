@@ -44,6 +44,12 @@ struct project_fn *project_find(struct project *p, struct sv integration, struct
  */
 int project_build(struct project *p, bool all_must, struct err *err) MUST_CHECK;
 
+/* What looks wrong in the sources of functions that were built, on stderr; how many. */
+unsigned project_warn(const struct project *p);
+
+/* A program of npm, "node_modules/.bin/tsc", in the folder or one of its parents; NULL: none. */
+const char *project_tool(struct arena *a, const char *dir, const char *program);
+
 /* inspect.c, a step of that: what each bundle exports, as `definition`. */
 int project_inspect(struct project *p, struct err *err) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /*
- * The built-in provider catalogue: the files of providers/ as providers/embed.py put them into C.
+ * The built-in provider catalogue: the files of providers/ as tools/embed.py put them into C.
  * Constant; only model/provider.c looks at it.
  */
 #pragma once
