@@ -540,7 +540,7 @@ static void look(struct killing *k)
 {
 	struct found *found = mem_array(WRITERS, sizeof(*found));
 
-	store_open_db(k->s, NULL);
+	must_open(k);
 	check_store(k->s);
 	find_all(k, found);
 	for (int w = 0; w < WRITERS; w++)
@@ -565,7 +565,7 @@ void kills_run(struct store *s, const struct kills *kills, struct kills_result *
 		kill_one(k, &n);
 		look(k);
 	}
-	store_open_db(s, NULL);
+	must_open(k);
 	for (int w = 0; w < WRITERS; w++)
 		for (int d = 0; d <= SHARED; d++)
 			oracle_free(&k->worlds[w].mine[d]);

@@ -14,7 +14,7 @@ enum { SHARED_IDS = 400, READERS = 2, BATCH_MAX = 1000 };
 
 /* One record that moved. Ids below SHARED_IDS are written by everybody, others only once. */
 struct change {
-	int64_t stamp, id, version; /* version: of the payload; -1 = as it was */
+	int64_t stamp, id, version; /* version: of the payload; -1 = as it was, or pruned */
 	int64_t action; /* RECORDS_ADDED... */
 };
 
@@ -162,8 +162,30 @@ static void *writer_main(void *arg)
 	return NULL;
 }
 
+/* Payloads are forgotten beside the writers: that changes nothing a reader is told of. */
+static int prune_job(struct dbc *c, void *arg, struct err *err)
+{
+	const struct side *side = arg;
+	struct records_pruned pruned;
+
+	return records_prune_older(c, &side->s->of, clock_now_us(), 50, &pruned, err);
+}
+
+static void *pruner_main(void *arg)
+{
+	struct side *side = arg;
+	struct err err = { 0 };
+
+	while (atomic_load(&side->left) > 0)
+		if (db_run(side->s->db, DB_WRITE, prune_job, side, &err) < 0)
+			die("prune", err.msg);
+	return NULL;
+}
+
 static void side_run(struct side *side, struct store *s, const struct race *race, int process)
 {
+	pthread_t pruner;
+
 	*side = (struct side){ .s = s, .race = race };
 	side->writers = mem_array((size_t)race->writers, sizeof(struct writer));
 	atomic_init(&side->left, race->changes / race->processes);
@@ -176,8 +198,11 @@ static void side_run(struct side *side, struct store *s, const struct race *race
 		if (pthread_create(&w->thread, NULL, writer_main, w) != 0)
 			die("writer", "no thread");
 	}
+	if (pthread_create(&pruner, NULL, pruner_main, side) != 0)
+		die("pruner", "no thread");
 	for (int i = 0; i < race->writers; i++)
 		pthread_join(side->writers[i].thread, NULL);
+	pthread_join(pruner, NULL);
 }
 
 /* Reading. */
@@ -200,7 +225,8 @@ static int64_t action_named(struct sv name)
 static void reader_note(struct reader *r, struct json_t *record)
 {
 	struct json_t *m = json_member(record, SV_LIT("_nango_metadata"));
-	struct change c = { .version = json_int(json_member(record, SV_LIT("v"))) };
+	struct json_t *v = json_member(record, SV_LIT("v"));
+	struct change c = { .version = v ? json_int(v) : -1 };
 	struct sv cursor = json_sv(json_member(m, SV_LIT("cursor")));
 
 	c.action = action_named(json_sv(json_member(m, SV_LIT("last_action"))));
@@ -348,7 +374,8 @@ static void check_invented(const struct notes *n, const struct reader *r)
 		const struct change *made =
 			bsearch(seen, n->all.list, n->all.count, sizeof(*seen), by_stamp);
 		n->ret->invented += !made || made->id != seen->id || made->action != seen->action ||
-				    (made->version >= 0 && made->version != seen->version);
+				    (made->version >= 0 && seen->version >= 0 &&
+					    made->version != seen->version);
 	}
 }
 
