@@ -37,3 +37,11 @@ WHERE connection_id IN (SELECT id FROM connections WHERE integration_id = $1);
 
 -- name: token_refresh_release_all
 UPDATE token_refreshes SET lease_ms = 0 WHERE lease_ms > 0;
+
+-- name: token_refresh_idle
+SELECT c.id FROM connections c LEFT JOIN token_refreshes t ON t.connection_id = c.id
+WHERE c.id > $2 AND c.deleted_ms IS NULL
+	AND COALESCE(c.last_fetched_ms, c.created_ms) < $1
+	AND (t.connection_id IS NULL
+		OR (t.refreshed_ms < $1 AND t.exhausted = 0 AND t.retry_ms < $3))
+ORDER BY c.id LIMIT $4;

@@ -1,6 +1,7 @@
 /* Whole refreshes: a database, a token endpoint on the loop, two servers' refreshers, time that is
  * moved. */
 #include "auth/refresh.h"
+#include "base/fault.h"
 #include "base/sv.h"
 #include "data/json.h"
 #include "http/client.h"
@@ -339,6 +340,22 @@ static void waiting_can_be_cancelled(void **state UNUSED)
 	rig_close(&r);
 }
 
+/* The old refresh token is gone by then: a database that fails must not cost the new one. */
+static void a_new_token_survives_a_failing_commit(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	fault_set("token.save:1");
+	assert_true(ask_once(&r, REFRESH_DUE)->renewed);
+	assert_true(fault_fired());
+	fault_set(NULL);
+	run(&r, DB_READ, job_read);
+	assert_non_null(strstr(r.credentials, "\"refresh-1\""));
+	assert_int_equal(r.asked, 1);
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +365,7 @@ int main(void)
 		cmocka_unit_test(an_invalid_grant_is_final),
 		cmocka_unit_test(the_lease_of_a_dead_server_runs_out),
 		cmocka_unit_test(waiting_can_be_cancelled),
+		cmocka_unit_test(a_new_token_survives_a_failing_commit),
 	};
 	return cmocka_run_group_tests_name("auth refresh", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "auth/subject.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "data/json.h"
 #include "db/db.h"
 #include "model/auth_webhook.h"
@@ -144,6 +145,7 @@ int subject_save(struct dbc *c, void *arg, struct err *err)
 	int64_t now = clock_now_ms();
 	char id[OPLOG_ID_SIZE];
 
+	TRY(FAULT("token.save", err));
 	TRY(connection_swap_credentials(c, s->keys, &s->conn, s->next, &s->swapped, err));
 	if (!s->swapped)
 		return token_refresh_release(c, s->id, s->fence, err);

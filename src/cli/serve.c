@@ -2,6 +2,7 @@
 #include "sync/engine.h"
 
 #include "api/api.h"
+#include "auth/idle.h"
 #include "auth/refresh.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -39,6 +40,7 @@ struct serve {
 	struct api *api;
 	struct http_server *server;
 	struct upkeep *upkeep;
+	struct idle_refresh *idle;
 	struct watch *signals;
 	int signal_fd;
 	char exe[4096];
@@ -180,6 +182,7 @@ static int open_all(struct serve *s, struct err *err)
 static void close_all(struct serve *s)
 {
 	upkeep_free(s->upkeep);
+	idle_refresh_free(s->idle);
 	http_server_free(s->server);
 	api_free(s->api);
 	runs_free(s->eng.runs);
@@ -200,7 +203,7 @@ static void close_all(struct serve *s)
 
 /* --- ending --- */
 
-enum { DRAIN_HTTP, DRAIN_RUNS, DRAIN_TOKENS, DRAIN_OUTBOX, DRAIN_LOG, DRAIN_DONE };
+enum { DRAIN_HTTP, DRAIN_RUNS, DRAIN_IDLE, DRAIN_TOKENS, DRAIN_OUTBOX, DRAIN_LOG, DRAIN_DONE };
 
 static struct serve *serve_of(struct flow *f)
 {
@@ -235,6 +238,12 @@ static int drain_runs(struct flow *f)
 	f->op.done = flow_wake;
 	f->op.ctx = f;
 	runs_drain(s->eng.runs, s->conf->drain_timeout_ms, &f->op);
+	return flow_wait(f, DRAIN_IDLE);
+}
+
+static int drain_idle(struct flow *f)
+{
+	idle_refresh_stop(serve_of(f)->idle, drained, f);
 	return flow_wait(f, DRAIN_TOKENS);
 }
 
@@ -271,6 +280,8 @@ enum { FOREVER_MS = 24 * 3600 * 1000 };
 static const struct flow_step drain_steps[] = {
 	[DRAIN_HTTP] = { "finish requests", drain_http, .timeout_ms = FOREVER_MS },
 	[DRAIN_RUNS] = { "end runs", drain_runs, .timeout_ms = FOREVER_MS, .catches = true },
+	[DRAIN_IDLE] = { "end upkeep of tokens", drain_idle, .timeout_ms = FOREVER_MS,
+		.catches = true },
 	[DRAIN_TOKENS] = { "save tokens", drain_tokens, .timeout_ms = FOREVER_MS, .catches = true },
 	[DRAIN_OUTBOX] = { "end deliveries", drain_outbox, .timeout_ms = FOREVER_MS,
 		.catches = true },
@@ -320,6 +331,8 @@ static int start(struct serve *s, struct err *err)
 	watch_set(s->signals, WATCH_READ);
 	runs_open(s->eng.runs);
 	s->upkeep = upkeep_new(&s->eng);
+	s->idle = idle_refresh_new(
+		s->eng.loop, s->eng.db, s->eng.refresher, s->conf->refresh_idle_ms);
 	printf("listening on %s\n", http_server_url(s->server));
 	fflush(stdout);
 	return 0;

@@ -1,5 +1,6 @@
 #include "model/token_refresh.h"
 
+#include "base/clock.h"
 #include "model/row.h"
 
 static void read_row(struct rows *r, struct arena *a, void *ret)
@@ -72,6 +73,22 @@ int token_refresh_forget(struct dbc *c, int64_t connection, struct err *err)
 int token_refresh_retry_now(struct dbc *c, int64_t integration, struct err *err)
 {
 	return db_exec(c, Q_TOKEN_REFRESH_RETRY_NOW, ARGS(arg_i64(integration)), NULL, err);
+}
+
+int token_refresh_idle(struct dbc *c, int64_t before_ms, int64_t after, int64_t *ret, size_t max,
+	size_t *ret_count, struct err *err)
+{
+	own_in(rows_done) struct rows rows = { 0 };
+	int more;
+
+	*ret_count = 0;
+	TRY(db_query(c, Q_TOKEN_REFRESH_IDLE,
+		ARGS(arg_i64(before_ms), arg_i64(after), arg_i64(clock_now_ms()),
+			arg_i64((int64_t)max)),
+		&rows, err));
+	while ((more = rows_next(&rows, err)) > 0 && *ret_count < max)
+		ret[(*ret_count)++] = row_i64(&rows, 0);
+	return more < 0 ? more : 0;
 }
 
 int token_refresh_release_all(struct dbc *c, struct err *err)

@@ -39,5 +39,12 @@ int token_refresh_failed(
 int token_refresh_forget(struct dbc *c, int64_t connection, struct err *err);
 /* The app's credentials are others: its connections may try again at once. */
 int token_refresh_retry_now(struct dbc *c, int64_t integration, struct err *err);
+/*
+ * Connections behind `after` that were neither read nor refreshed since `before_ms`, and may be
+ * refreshed: at most `max` of them, in order.
+ */
+int token_refresh_idle(struct dbc *c, int64_t before_ms, int64_t after, int64_t *ret, size_t max,
+	size_t *ret_count, struct err *err);
+
 /* Where no other server can be: what a killed one held is free. */
 int token_refresh_release_all(struct dbc *c, struct err *err);

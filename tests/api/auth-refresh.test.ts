@@ -385,6 +385,19 @@ test('two servers make one refresh between them', { skip: !cluster && 'needs Pos
     await other.stop();
 });
 
+test('the token of a connection that nobody uses is renewed all the same', async () => {
+    const file = join(tempDir(), 'providers.yaml');
+    writeFileSync(file, catalogue(fake.url));
+    const other = await Server.start({ args: ['--providers', file], env: { TIDEMARK_REFRESH_IDLE: '1s' } });
+    await other.ok('POST', '/integrations', { provider: 'crm', unique_key: 'crm', credentials: { type: 'OAUTH2', client_id: 'client', client_secret: 'secret-of-the-app' } });
+    await other.ok('POST', '/connections', { provider_config_key: 'crm', connection_id: id, credentials: oauth2(soon(-10)) });
+    await until('the refresh', () => tokens.asked.length === 1);
+    // It is good for an hour now: looked at, and left alone.
+    await until('nothing more to do', async () => (await other.ok('GET', `/connections/${id}?provider_config_key=crm`)).credentials.access_token === 'access-1');
+    assert.equal(await other.stop(), 0);
+    assert.equal(tokens.asked.length, 1);
+});
+
 test('no secret is in the log of the server or of the users', async () => {
     const secrets = /access-\d|refresh-\d|secret-of-the-app|the-new-one|given-refresh/;
     assert.doesNotMatch(server.log.join('\n'), secrets);
