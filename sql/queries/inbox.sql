@@ -16,5 +16,8 @@ SELECT id, integration_id, headers, body, received_ms FROM inbox WHERE state = '
 -- name: inbox_give_up
 UPDATE inbox SET state = 'DEAD' WHERE id = $1;
 
+-- Among the oldest $2, so that nobody waits while a long table is read.
 -- name: inbox_prune
-DELETE FROM inbox WHERE state <> 'PENDING' AND received_ms < $1;
+DELETE FROM inbox WHERE id IN (
+	SELECT id FROM (SELECT id, state, received_ms FROM inbox ORDER BY id LIMIT $2) AS oldest
+	WHERE state <> 'PENDING' AND received_ms < $1);

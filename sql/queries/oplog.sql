@@ -15,11 +15,16 @@ WHERE id = $1 AND ended_ms IS NULL;
 INSERT INTO log_messages (operation_id, level, type, source, message, meta, created_ms)
 VALUES ($1, $2, $3, $4, $5, $6, $7);
 
+-- Ids begin with their time, in as many digits.
 -- name: oplog_old
-SELECT id FROM log_operations WHERE created_ms < $1 LIMIT $2;
+SELECT id FROM log_operations WHERE id < $1 ORDER BY id LIMIT $2;
 
 -- name: oplog_delete_messages
 DELETE FROM log_messages WHERE operation_id = $1;
+-- name: oplog_delete_messages (postgres)
+DELETE FROM log_messages WHERE operation_id = ANY($1::text[]);
 
 -- name: oplog_delete
 DELETE FROM log_operations WHERE id = $1;
+-- name: oplog_delete (postgres)
+DELETE FROM log_operations WHERE id = ANY($1::text[]);

@@ -23,8 +23,11 @@ SELECT environment_id, $3, type, url, uuid, body, headers, 'PENDING', $4, $4
 FROM outbox WHERE environment_id = $1 AND uuid = $2 AND state <> 'PENDING'
 ORDER BY id DESC LIMIT 1;
 
+-- Among the oldest $2, so that nobody waits while a long table is read.
 -- name: outbox_prune
-DELETE FROM outbox WHERE state <> 'PENDING' AND finished_ms < $1;
+DELETE FROM outbox WHERE id IN (
+	SELECT id FROM (SELECT id, state, finished_ms FROM outbox ORDER BY id LIMIT $2) AS oldest
+	WHERE state <> 'PENDING' AND finished_ms < $1);
 
 -- The rows to deliver now. next_ms moves on: who dies while delivering leaves them due again then.
 -- name: outbox_claim

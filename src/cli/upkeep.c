@@ -25,7 +25,7 @@ struct upkeep {
 	struct op op;
 	bool stopped;
 	struct inbox_result routed;
-	int64_t deleted;
+	bool full; /* a whole batch was deleted: there is more */
 	struct retention retention;
 	struct err key_err; /* the master key was rotated, and we have the old one */
 };
@@ -44,15 +44,20 @@ static int look_at_keys(struct dbc *c, struct upkeep *u, struct err *err)
 static int upkeep_job(struct dbc *c, void *arg, struct err *err)
 {
 	struct upkeep *u = arg;
-	int64_t now = clock_now_ms();
+	int64_t now = clock_now_ms(), n;
 
 	u->routed = (struct inbox_result){ 0 };
 	TRY(inbox_route_pending(c, u->eng->inbox, BATCH, &u->routed, err));
-	TRY(inbox_prune(c, now - KEEP_EVENTS_MS, err));
-	TRY(outbox_prune(c, now - KEEP_DELIVERIES_MS, err));
+	u->full = false;
+	TRY(inbox_prune(c, now - KEEP_EVENTS_MS, BATCH, &n, err));
+	u->full |= n == BATCH;
+	TRY(outbox_prune(c, now - KEEP_DELIVERIES_MS, BATCH, &n, err));
+	u->full |= n == BATCH;
 	TRY(connect_prune(c, err));
 	TRY(look_at_keys(c, u, err));
-	return oplog_prune(c, now - u->eng->conf->log_retention_ms, BATCH, &u->deleted, err);
+	TRY(oplog_prune(c, now - u->eng->conf->log_retention_ms, BATCH, &n, err));
+	u->full |= n == BATCH;
+	return 0;
 }
 
 static int forget_job(struct dbc *c, void *arg, struct err *err)
@@ -66,8 +71,8 @@ static void tick(struct timer *t);
 
 static void rest(struct upkeep *u)
 {
-	/* A full batch was deleted: there is more, and others may write in between. */
-	bool more = u->deleted >= BATCH || u->retention.more;
+	/* In between, others may write. */
+	bool more = u->full || u->retention.more;
 
 	if (!u->stopped)
 		timer_start(
@@ -97,7 +102,7 @@ static void kept_up(void *ctx, const struct err *err)
 	struct upkeep *u = ctx;
 
 	if (err->code != ERR_OK) {
-		u->deleted = 0;
+		u->full = false;
 		log_error(NULL, "upkeep failed", LOG_ERR(err));
 	} else if (u->key_err.code != ERR_OK) {
 		log_error(NULL, "the encryption key was rotated, restart with the new one",

@@ -68,19 +68,18 @@ int oplog_prune(
 {
 	own_in(rows_done) struct rows rows = { 0 };
 	struct arena *a = db_arena(c);
-	const char **ids = arena_array(a, (size_t)limit, sizeof(*ids));
-	int64_t n = 0;
+	struct arg *ids = arena_array(a, (size_t)limit, sizeof(*ids));
+	const char *before = arena_printf(a, "%013lld", (long long)before_ms);
+	size_t n = 0;
 	int rc;
 
-	TRY(db_query(c, Q_OPLOG_OLD, ARGS(arg_i64(before_ms), arg_i64(limit)), &rows, err));
+	TRY(db_query(c, Q_OPLOG_OLD, ARGS(arg_str(before), arg_i64(limit)), &rows, err));
 	while ((rc = rows_next(&rows, err)) > 0)
-		ids[n++] = arena_str(a, row_sv(&rows, 0));
+		ids[n++] = arg_sv(arena_sv(a, row_sv(&rows, 0)));
 	TRY(rc);
-	rows_done(&rows);
-	for (int64_t i = 0; i < n; i++) {
-		TRY(db_exec(c, Q_OPLOG_DELETE_MESSAGES, ARGS(arg_str(ids[i])), NULL, err));
-		TRY(db_exec(c, Q_OPLOG_DELETE, ARGS(arg_str(ids[i])), NULL, err));
-	}
-	*ret_deleted = n;
-	return 0;
+	*ret_deleted = (int64_t)n;
+	if (n == 0)
+		return 0;
+	TRY(db_exec_many(c, Q_OPLOG_DELETE_MESSAGES, ids, 1, n, NULL, err));
+	return db_exec_many(c, Q_OPLOG_DELETE, ids, 1, n, NULL, err);
 }

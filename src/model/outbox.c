@@ -99,7 +99,9 @@ int outbox_resend(struct dbc *c, int64_t environment_id, struct sv uuid, struct 
 	return open_operation(c, &m, uuid, "webhook sent again", now, err);
 }
 
-int outbox_prune(struct dbc *c, int64_t before_ms, struct err *err)
+int outbox_prune(
+	struct dbc *c, int64_t before_ms, int64_t limit, int64_t *ret_deleted, struct err *err)
 {
-	return db_exec(c, Q_OUTBOX_PRUNE, ARGS(arg_i64(before_ms)), NULL, err);
+	return db_exec(
+		c, Q_OUTBOX_PRUNE, ARGS(arg_i64(before_ms), arg_i64(limit)), ret_deleted, err);
 }

@@ -40,5 +40,6 @@ const char *outbox_operation(struct arena *a, int64_t created_ms, struct sv uuid
 /* Owes a delivered or dead message again, under the same uuid. ERR_NOT_FOUND. */
 int outbox_resend(struct dbc *c, int64_t environment_id, struct sv uuid, struct err *err);
 
-/* Forgets deliveries that ended before `before_ms`. */
-int outbox_prune(struct dbc *c, int64_t before_ms, struct err *err);
+/* Forgets deliveries that ended before `before_ms`, looking at the oldest `limit`. */
+int outbox_prune(
+	struct dbc *c, int64_t before_ms, int64_t limit, int64_t *ret_deleted, struct err *err);

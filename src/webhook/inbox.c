@@ -370,7 +370,9 @@ int inbox_route_pending(struct dbc *c, const struct inbox *in, unsigned limit,
 	return 0;
 }
 
-int inbox_prune(struct dbc *c, int64_t before_ms, struct err *err)
+int inbox_prune(
+	struct dbc *c, int64_t before_ms, int64_t limit, int64_t *ret_deleted, struct err *err)
 {
-	return db_exec(c, Q_INBOX_PRUNE, ARGS(arg_i64(before_ms)), NULL, err);
+	return db_exec(
+		c, Q_INBOX_PRUNE, ARGS(arg_i64(before_ms), arg_i64(limit)), ret_deleted, err);
 }

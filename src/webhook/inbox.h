@@ -53,5 +53,7 @@ int inbox_receive(struct dbc *c, const struct inbox *in, const struct inbox_even
 int inbox_route_pending(struct dbc *c, const struct inbox *in, unsigned limit,
 	struct inbox_result *ret, struct err *err);
 
-/* Forgets events received before `before_ms`: the window in which repeats are recognised. */
-int inbox_prune(struct dbc *c, int64_t before_ms, struct err *err);
+/* Forgets events received before `before_ms`, looking at the oldest `limit`: the window in which
+ * repeats are recognised. */
+int inbox_prune(
+	struct dbc *c, int64_t before_ms, int64_t limit, int64_t *ret_deleted, struct err *err);

@@ -253,6 +253,33 @@ static int job_unknown(struct dbc *c, void *arg UNUSED, struct err *err)
 	return 0;
 }
 
+/* Old ones go, a bounded number at a time; what was not routed yet stays. */
+static int job_prunes(struct dbc *c, void *arg UNUSED, struct err *err)
+{
+	int64_t n, now = clock_now_ms(), later = now + 60000;
+	struct inbox_result r;
+
+	TRY(add_integration(c, "unauthenticated", NULL, false, no_config, err));
+	for (int i = 0; i < 3; i++) {
+		char body[64];
+		snprintf(body, sizeof(body), "{\"connectionId\":\"a\",\"n\":%d}", i);
+		TRY(receive_at(c, "unauthenticated", body, NO_HEADER, NULL, &r, err));
+	}
+	TRY(db_exec(c, Q_INBOX_STORE,
+		ARGS(arg_i64(world->env), arg_i64(world->integration), arg_str("waits"),
+			arg_str("{}"), arg_str("{}"), arg_i64(now)),
+		NULL, err));
+	TRY(inbox_prune(c, now - 1, 10, &n, err));
+	CHECK(n == 0);
+	TRY(inbox_prune(c, later, 2, &n, err));
+	CHECK(n == 2);
+	TRY(inbox_prune(c, later, 2, &n, err));
+	CHECK(n == 1);
+	TRY(inbox_prune(c, later, 2, &n, err));
+	CHECK(n == 0);
+	return 0;
+}
+
 #define WORLD_TEST(name)                      \
 	static void name(void **state UNUSED) \
 	{                                     \
@@ -266,6 +293,7 @@ WORLD_TEST(app_secret)
 WORLD_TEST(fails_closed)
 WORLD_TEST(greets)
 WORLD_TEST(unknown)
+WORLD_TEST(prunes)
 
 int main(void)
 {
@@ -278,6 +306,7 @@ int main(void)
 		cmocka_unit_test(fails_closed),
 		cmocka_unit_test(greets),
 		cmocka_unit_test(unknown),
+		cmocka_unit_test(prunes),
 	};
 	return cmocka_run_group_tests_name("inbox", tests, NULL, NULL);
 }

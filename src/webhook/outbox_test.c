@@ -359,6 +359,28 @@ static void can_be_sent_again(void **state UNUSED)
 	rig_close(&r);
 }
 
+static int job_prune(struct dbc *c, void *arg, struct err *err)
+{
+	return outbox_prune(c, clock_now_ms() + 60000, 10, arg, err);
+}
+
+static void forgets_what_was_delivered(void **state UNUSED)
+{
+	struct err err = { 0 };
+	struct rig r;
+	int64_t n;
+
+	rig_open(&r);
+	owe(&r, "a", NULL);
+	deliver(&r, 1);
+	owe(&r, "b", NULL);
+	assert_int_equal(db_run(r.db, DB_WRITE, job_prune, &n, &err), 0);
+	assert_int_equal(n, 1);
+	deliver(&r, 2);
+	assert_string_equal(r.got, "a;b;");
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +390,7 @@ int main(void)
 		cmocka_unit_test(an_answer_ends_it),
 		cmocka_unit_test(what_a_drain_cuts_short_is_delivered_later),
 		cmocka_unit_test(can_be_sent_again),
+		cmocka_unit_test(forgets_what_was_delivered),
 	};
 	return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);
 }
