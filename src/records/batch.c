@@ -4,6 +4,7 @@
 #include "crypto/aead.h"
 #include "db/keys.h"
 #include "records/decide.h"
+#include "records/payload.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -156,7 +157,7 @@ static bool wants_seal(const struct record_item *item)
 	return wants_payload(item) && !item->sealed.ptr;
 }
 
-/* Of the tidy ones; the others, which are rare, get room of their own. */
+/* At most, of the tidy ones; the others, which are rare, get room of their own. */
 static size_t sealed_room(const struct records_batch *b)
 {
 	size_t room = 0;
@@ -168,35 +169,46 @@ static size_t sealed_room(const struct records_batch *b)
 	return room;
 }
 
-static void seal_item(struct records_batch *b, const struct aead_key *key, struct record_ad *ad,
-	struct record_item *item, struct buf *tidy, unsigned char **room)
+struct sealing {
+	const struct aead_key *key;
+	struct record_ad ad;
+	struct buf tidy, packed;
+	unsigned char *room;
+};
+
+static void sealing_done(struct sealing *s)
 {
-	struct sv payload = stored_payload(item, tidy);
+	buf_done(&s->tidy);
+	buf_done(&s->packed);
+}
+
+static void seal_item(struct records_batch *b, struct sealing *s, struct record_item *item)
+{
+	struct sv payload = payload_pack(stored_payload(item, &s->tidy), &s->packed);
 	size_t len = payload.len + AEAD_OVERHEAD;
-	unsigned char *out = *room;
+	unsigned char *out = s->room;
 
 	if (item->untidy)
 		out = arena_alloc(&b->arena, len);
 	else
-		*room += len;
-	aead_seal(key, record_ad(ad, item->id), payload, out);
+		s->room += len;
+	aead_seal(s->key, record_ad(&s->ad, item->id), payload, out);
 	item->sealed = sv_make((const char *)out, len);
 }
 
 static int seal_all(struct dbc *c, struct records_batch *b, struct err *err)
 {
-	const struct aead_key *key;
-	own_in(buf_done) struct buf tidy = { 0 };
-	struct record_ad ad;
+	own_in(sealing_done) struct sealing s = { 0 };
 
-	TRY(keys_current(c, b->in.of.keys, b->in.of.environment, &key, err));
-	TRY(record_ad_init(&ad, &b->in.of, err));
-	buf_init(&tidy, 2 * (size_t)JC_BATCH_BYTES_MAX);
+	TRY(keys_current(c, b->in.of.keys, b->in.of.environment, &s.key, err));
+	TRY(record_ad_init(&s.ad, &b->in.of, err));
+	buf_init(&s.tidy, 2 * (size_t)JC_BATCH_BYTES_MAX);
+	buf_init(&s.packed, JC_BATCH_BYTES_MAX);
 	/* One piece for all: a chunk for each record costs more than sealing it. */
-	unsigned char *room = arena_alloc(&b->arena, sealed_room(b));
+	s.room = arena_alloc(&b->arena, sealed_room(b));
 	for (size_t i = 0; i < b->count; i++)
 		if (wants_seal(&b->items[i]))
-			seal_item(b, key, &ad, &b->items[i], &tidy, &room);
+			seal_item(b, &s, &b->items[i]);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "crypto/keyring.h"
 #include "records/ids.h"
 #include "records/json_canon.h"
+#include "records/payload.h"
 #include "records/recent.h"
 
 #include <stdio.h>
@@ -19,13 +20,14 @@ struct checked {
 	int64_t *hashes; /* of the ids, by row number; 0 = no row, or found */
 	struct record_ad ad;
 	struct jc_scratch *scratch;
-	struct buf payload;
+	struct buf payload, spare;
 };
 
 static void checked_done(struct checked *k)
 {
 	jc_scratch_free(k->scratch);
 	buf_done(&k->payload);
+	buf_done(&k->spare);
 	mem_free(k->hashes);
 }
 
@@ -52,7 +54,8 @@ static int check_payload(
 
 	buf_clear(&k->payload);
 	if (keyring_open(k->of.keys, k->of.environment, record_ad(&k->ad, id), sealed, &k->payload,
-		    err) < 0)
+		    err) < 0 ||
+		payload_unpack(&k->payload, &k->spare, err) < 0)
 		return wrong(k, id, "the payload does not open", err);
 	int rc = jc_one(buf_sv(&k->payload), (struct jc_limits){ .depth = JC_DEPTH_MAX },
 		k->scratch, &arena, &r, err);
@@ -246,6 +249,7 @@ int records_check(struct dbc *c, struct records_check *check, struct err *err)
 		};
 		k.scratch = jc_scratch_new();
 		buf_init(&k.payload, JC_BATCH_BYTES_MAX);
+		buf_init(&k.spare, JC_BATCH_BYTES_MAX);
 		TRY(check_dataset(c, &k, err));
 		check->datasets++;
 		check->rows += k.rows;

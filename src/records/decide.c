@@ -4,6 +4,7 @@
 #include "base/sv.h"
 #include "db/keys.h"
 #include "records/merge.h"
+#include "records/payload.h"
 
 /* The years 0000 to 9999, which print as timestamps. */
 #define EARLIEST_MS (-62167219200000)
@@ -85,11 +86,13 @@ static int open_stored(struct merging *m, struct rows *r, struct sv id, struct e
 	const struct records_of *of = &m->b->in.of;
 
 	buf_clear(&m->stored);
-	if (sealed.ptr)
-		return keys_open(r->c, of->keys, of->environment, record_ad(&m->ad, id), sealed,
-			&m->stored, err);
-	buf_str(&m->stored, "{}");
-	return 0;
+	if (!sealed.ptr) {
+		buf_str(&m->stored, "{}");
+		return 0;
+	}
+	TRY(keys_open(
+		r->c, of->keys, of->environment, record_ad(&m->ad, id), sealed, &m->stored, err));
+	return payload_unpack(&m->stored, &m->merged, err);
 }
 
 static int merge_row(void *ctx, size_t key, struct rows *r, struct err *err)

@@ -13,6 +13,7 @@ int main(int argc, char **argv)
 		{ "delete", delete_tests },
 		{ "read", read_tests },
 		{ "prune", prune_tests },
+		{ "payload", payload_tests },
 		{ "differential", differential_tests },
 		{ "concurrent", concurrent_tests },
 		{ "crash", crash_tests },

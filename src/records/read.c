@@ -74,15 +74,18 @@ static int page_end(struct page *p, bool more, struct err *err)
 /* 1 = put, 0 = the page is full. */
 static int page_put(struct page *p, struct rows *row, struct err *err)
 {
-	int64_t size = (int64_t)row_sv(row, 5).len;
 	int64_t budget = p->q->max_bytes;
 	struct sv id = row_sv(row, 1);
 
-	if (p->count == p->q->limit || (budget && p->count && p->bytes + size > budget))
+	if (p->count == p->q->limit)
+		return 0;
+	TRY(render_open(&p->render, row, err));
+	int64_t size = (int64_t)p->render.payload.len;
+	if (budget && p->count && p->bytes + size > budget)
 		return 0;
 	if (p->count)
 		buf_char(p->out, ',');
-	TRY(render_row(&p->render, row, p->out, err));
+	render_row(&p->render, row, p->out);
 	if (!buf_ok(p->out))
 		return too_large(err);
 	p->count++;

@@ -18,7 +18,7 @@ struct records_query {
 	int64_t modified_after_us; /* inclusive, truncated to milliseconds; 0 = none */
 	const struct sv *ids; /* only these, when there are any */
 	size_t id_count;
-	int64_t max_bytes; /* of stored payloads; 0 = no budget. One record always fits. */
+	int64_t max_bytes; /* of payloads; 0 = no budget. One record always fits. */
 };
 
 /* Appends {"next_cursor": text or null, "records": [...]}. ERR_INVALID: Invalid cursor. */

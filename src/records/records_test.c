@@ -318,6 +318,14 @@ void expect_dataset(struct store *s, int64_t total, int64_t live_rows)
 	assert_int_equal(a.d.live, live_rows);
 }
 
+int64_t stored_size(struct store *s)
+{
+	struct dataset_arg a = { .of = &s->of };
+
+	run(s, DB_READ, dataset_job, &a);
+	return a.d.size;
+}
+
 static int check_job(struct dbc *c, void *arg, struct err *err)
 {
 	return records_check(c, arg, err);

@@ -60,6 +60,7 @@ const char *payload(struct store *s, const char *id);
 struct sv edge(struct store *s, bool last);
 
 int64_t live(struct store *s);
+int64_t stored_size(struct store *s); /* of the payloads, sealed */
 void expect_dataset(struct store *s, int64_t total, int64_t live);
 /* The tables agree (records/check.h). */
 void check_store(struct store *s);
@@ -81,6 +82,7 @@ int update_tests(void);
 int delete_tests(void);
 int read_tests(void);
 int prune_tests(void);
+int payload_tests(void);
 int differential_tests(void);
 int concurrent_tests(void);
 int crash_tests(void);

@@ -2,6 +2,7 @@
 
 #include "db/keys.h"
 #include "records/json_canon.h"
+#include "records/payload.h"
 
 enum { COL_STAMP, COL_ID, COL_CREATED, COL_DELETED, COL_PRUNED, COL_SEALED };
 
@@ -11,6 +12,7 @@ int render_init(struct render *r, const struct records_of *of, struct err *err)
 	TRY(record_ad_init(&r->ad, of, err));
 	r->space = cursor_space(of->connection, of->model);
 	buf_init(&r->payload, JC_BATCH_BYTES_MAX);
+	buf_init(&r->spare, JC_BATCH_BYTES_MAX);
 	buf_init(&r->metadata, 4096);
 	return 0;
 }
@@ -18,6 +20,7 @@ int render_init(struct render *r, const struct records_of *of, struct err *err)
 void render_done(struct render *r)
 {
 	buf_done(&r->payload);
+	buf_done(&r->spare);
 	buf_done(&r->metadata);
 }
 
@@ -60,17 +63,24 @@ static void put_metadata(struct render *r, struct rows *row, struct sv id)
 	buf_str(&r->metadata, "\"}");
 }
 
-int render_row(struct render *r, struct rows *row, struct buf *out, struct err *err)
+int render_open(struct render *r, struct rows *row, struct err *err)
 {
 	struct sv id = row_sv(row, COL_ID), sealed = row_sv(row, COL_SEALED);
 
 	buf_clear(&r->payload);
-	if (sealed.ptr)
-		TRY(keys_open(row->c, r->of->keys, r->of->environment, record_ad(&r->ad, id),
-			sealed, &r->payload, err));
-	else
+	if (!sealed.ptr) {
 		buf_str(&r->payload, "{}");
+		return 0;
+	}
+	TRY(keys_open(row->c, r->of->keys, r->of->environment, record_ad(&r->ad, id), sealed,
+		&r->payload, err));
+	return payload_unpack(&r->payload, &r->spare, err);
+}
+
+void render_row(struct render *r, struct rows *row, struct buf *out)
+{
+	struct sv id = row_sv(row, COL_ID);
+
 	put_metadata(r, row, id);
 	jc_render(buf_sv(&r->payload), id, buf_sv(&r->metadata), out);
-	return 0;
 }
