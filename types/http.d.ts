@@ -42,10 +42,10 @@ export interface ProxyConfiguration {
 export type RequestConfiguration = Omit<ProxyConfiguration, 'method'>;
 
 export interface RetryHeader {
-    /** Header with the moment to try again: a date, or seconds since 1970. */
-    at?: string | undefined;
-    /** Header with the number of seconds to wait. */
-    after?: string | undefined;
+    /** Header (or several) with the moment to try again: a date, or seconds since 1970. */
+    at?: string | string[] | undefined;
+    /** Header (or several) with the number of seconds to wait. */
+    after?: string | string[] | undefined;
 }
 
 /** Names are case-insensitive; one that came several times is joined by `, `, except `set-cookie`, which is an array. */

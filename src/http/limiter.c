@@ -191,20 +191,35 @@ static struct limiter_ticket *dequeue(
 	return t;
 }
 
-/* The next in turn; its owner's next is due after everybody else's. */
-static struct limiter_ticket *next_in_turn(struct limiter_entry *e)
+/* Takes the first ticket of *ring out; its owner's next is due after everybody else's. */
+static struct limiter_ticket *take_turn(struct limiter_entry *e, struct owner_queue **ring)
 {
-	struct owner_queue *q = e->turn;
+	struct owner_queue *q = *ring;
 	bool more = q->first->next != NULL;
-	struct limiter_ticket *t = dequeue(e, &e->turn, &q->first);
+	struct limiter_ticket *t = dequeue(e, ring, &q->first);
 
 	if (more && q->next) {
-		e->turn = q->next;
+		*ring = q->next;
 		q->next = NULL;
 		*e->last_turn = q;
 		e->last_turn = &q->next;
 	}
 	return t;
+}
+
+/* The next in turn that may go; else NULL and what holds back the one that may go first. */
+static struct limiter_ticket *next_free(
+	struct limiter_entry *e, int64_t now, struct rate_verdict *ret)
+{
+	*ret = (struct rate_verdict){ .why = RATE_ANSWER };
+	for (struct owner_queue **ring = &e->turn; *ring; ring = &(*ring)->next) {
+		struct rate_verdict v = rate_ask(&e->rate, now, (*ring)->first->lane);
+		if (v.why == RATE_FREE)
+			return take_turn(e, ring);
+		if (v.why != RATE_ANSWER && (ret->why == RATE_ANSWER || v.wait_ms < ret->wait_ms))
+			*ret = v;
+	}
+	return NULL;
 }
 
 static void remove_ticket(struct limiter_entry *e, struct limiter_ticket *t)
@@ -224,7 +239,7 @@ static void remove_ticket(struct limiter_entry *e, struct limiter_ticket *t)
 static void hold(struct limiter_entry *e, struct limiter_ticket *t, int64_t now)
 {
 	t->held = true;
-	t->sent = rate_send(&e->rate, now);
+	t->sent = rate_send(&e->rate, now, t->lane);
 }
 
 static void let_go(struct limiter_entry *e, struct limiter_ticket *t, int64_t now)
@@ -271,12 +286,12 @@ static void let_through(struct timer *timer)
 {
 	struct limiter_entry *e = container_of(timer, struct limiter_entry, timer);
 	struct rate_verdict v = { 0 };
-	struct limiter_ticket *late;
+	struct limiter_ticket *t, *late;
 	int64_t now = now_ms();
 
 	e->letting = true;
-	while (e->waiting && (v = rate_ask(&e->rate, now)).why == RATE_FREE)
-		let_go(e, next_in_turn(e), now);
+	while (e->waiting && (t = next_free(e, now, &v)) != NULL)
+		let_go(e, t, now);
 	while (e->waiting && e->deadline_ms <= now)
 		if ((late = take_overdue(e, now)) != NULL)
 			give_up(late);
@@ -338,12 +353,14 @@ enum limiter_answer limiter_enter(
 	int64_t now = now_ms();
 
 	assert(!t->held);
-	*t = (struct limiter_ticket){ .limiter = l, .entry = entry_for(l, ask->key, now) };
+	*t = (struct limiter_ticket){
+		.limiter = l, .entry = entry_for(l, ask->key, now), .lane = ask->lane
+	};
 	if (!t->entry) {
 		t->held = true;
 		return LIMITER_GO;
 	}
-	struct rate_verdict v = rate_ask(&t->entry->rate, now);
+	struct rate_verdict v = rate_ask(&t->entry->rate, now, t->lane);
 	t->why = v.why;
 	t->wait_ms = v.wait_ms;
 	if (v.why == RATE_FREE && !t->entry->waiting) {

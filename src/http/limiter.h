@@ -24,6 +24,7 @@ OWN_FN(struct limiter, limiter_free)
 
 struct limiter_ask {
 	struct sv key; /* who shares: environment, integration, connection, host */
+	uint64_t lane; /* rate.h: the beginning of the path */
 	int64_t owner; /* who takes turns */
 	int64_t max_wait_ms;
 };
@@ -41,6 +42,7 @@ struct limiter_ticket {
 	int64_t waited_ms; /* in the end */
 	/* While waiting. */
 	struct limiter_ticket *next;
+	uint64_t lane;
 	int64_t owner, since_ms, deadline_ms;
 	struct op *op;
 	struct timer timer;

@@ -22,6 +22,7 @@ struct one {
 	struct limiter_ticket ticket;
 	struct op op;
 	char name;
+	uint64_t lane;
 	bool keep; /* hold the ticket; else it comes back with an answer at once */
 };
 
@@ -74,7 +75,7 @@ static void done(void *ctx, const struct err *err)
 static enum limiter_answer enter(
 	struct rig *r, struct one *o, char name, int64_t owner, int64_t max)
 {
-	const struct limiter_ask ask = { SV_LIT("key"), owner, max };
+	const struct limiter_ask ask = { SV_LIT("key"), o->lane, owner, max };
 
 	o->rig = r;
 	o->name = name;
@@ -174,6 +175,41 @@ static void waiting_can_be_cancelled(void **state UNUSED)
 	rig_close(&r);
 }
 
+static void used_up_for(struct rig *r, uint64_t lane, const char *group, const char *left)
+{
+	struct one o = { .lane = lane };
+	struct http_headers h = { 0 };
+	struct arena a = { 0 };
+
+	assert_int_equal(enter(r, &o, '?', 0, 0), LIMITER_GO);
+	http_headers_add(&a, &h, SV_LIT("x-ratelimit-remaining"), sv_str(left));
+	http_headers_add(&a, &h, SV_LIT("x-ratelimit-reset"), SV_LIT("60"));
+	http_headers_add(&a, &h, SV_LIT("x-ratelimit-resource"), sv_str(group));
+	limiter_answered(&o.ticket, 200, &h, -1);
+	arena_done(&a);
+}
+
+/* Who waits for one quota does not stand in the way of those it does not concern. */
+static void another_group_passes_by(void **state UNUSED)
+{
+	struct one waits = { .lane = 1 }, goes = { .lane = 2 };
+	struct rig r;
+
+	rig_open(&r);
+	used_up_for(&r, 2, "core", "99");
+	used_up_for(&r, 1, "search", "0");
+	assert_int_equal(enter(&r, &waits, 'w', 1, 200 * 1000), LIMITER_WAIT);
+	assert_int_equal(enter(&r, &goes, 'g', 2, 1000), LIMITER_WAIT);
+	r.open--; /* not for the first one */
+	loop_run(r.loop);
+	assert_string_equal(r.order, "g");
+	waits.op.cancel(&waits.op);
+	r.open++;
+	loop_run(r.loop);
+	assert_string_equal(r.order, "g-");
+	rig_close(&r);
+}
+
 static void what_never_went_out_uses_nothing(void **state UNUSED)
 {
 	struct one a = { 0 }, b = { 0 }, c = { 0 };
@@ -197,7 +233,7 @@ static enum limiter_answer enter_as(struct rig *r, struct limiter_ticket *t, int
 	char key[32];
 
 	snprintf(key, sizeof(key), "key %d", i);
-	return limiter_enter(r->limiter, t, &(struct limiter_ask){ sv_str(key), 1, 0 }, &op);
+	return limiter_enter(r->limiter, t, &(struct limiter_ask){ sv_str(key), 0, 1, 0 }, &op);
 }
 
 /* More connections at once than are watched: the rest go unwatched, and none is lost. */
@@ -249,6 +285,7 @@ int main(void)
 		cmocka_unit_test(nobody_overtakes_who_waits),
 		cmocka_unit_test(nothing_waits_longer_than_it_said),
 		cmocka_unit_test(waiting_can_be_cancelled),
+		cmocka_unit_test(another_group_passes_by),
 		cmocka_unit_test(what_never_went_out_uses_nothing),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(what_is_known_is_kept),

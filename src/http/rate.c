@@ -105,6 +105,42 @@ static void grow(struct rate_learned *l, int64_t now_ms)
 	l->full = false;
 }
 
+/* Lanes. */
+
+/* 0: not known, or none. */
+static uint64_t group_of(const struct rate *r, uint64_t lane)
+{
+	for (size_t i = 0; i < RATE_LANES; i++)
+		if (r->lanes[i].lane == lane && r->lanes[i].group)
+			return r->lanes[i].group;
+	return 0;
+}
+
+static uint64_t group_in(const struct rate_news *news)
+{
+	for (size_t i = 0; news && i < news->count; i++)
+		if (news->quotas[i].group)
+			return news->quotas[i].group;
+	return 0;
+}
+
+static void learn_lane(struct rate *r, uint64_t lane, uint64_t group)
+{
+	if (!group || group_of(r, lane) == group)
+		return;
+	for (size_t i = 0; i < RATE_LANES; i++)
+		if (r->lanes[i].lane == lane && r->lanes[i].group) {
+			r->lanes[i].group = group;
+			return;
+		}
+	r->lanes[r->lane_next++ % RATE_LANES] = (struct rate_lane){ lane, group };
+}
+
+static bool concerns(const struct rate_known *k, uint64_t group)
+{
+	return !k->group || !group || k->group == group;
+}
+
 /* Quotas. */
 
 static struct rate_known *find(struct rate *r, uint64_t id)
@@ -131,7 +167,8 @@ static void quota_update(struct rate *r, struct rate_known *k, const struct rate
 	int64_t end = quota_end(r, q, now_ms);
 
 	if (sent->after >= k->told) {
-		*k = (struct rate_known){ k->id, q->limit, q->remaining, end, r->answers };
+		*k = (struct rate_known){ k->id, k->group, q->limit, q->remaining, end,
+			r->answers };
 	} else if (end >= k->until_ms - STALE_MS) {
 		/* They overtook one another: the worse is true. */
 		k->left = least(k->left, q->remaining);
@@ -143,8 +180,8 @@ static void quota_update(struct rate *r, struct rate_known *k, const struct rate
 static void quota_add(struct rate *r, const struct rate_quota *q, int64_t now_ms)
 {
 	if (r->quota_count < RATE_QUOTAS_MAX)
-		r->quotas[r->quota_count++] = (struct rate_known){ q->id, q->limit, q->remaining,
-			quota_end(r, q, now_ms), r->answers };
+		r->quotas[r->quota_count++] = (struct rate_known){ q->id, q->group, q->limit,
+			q->remaining, quota_end(r, q, now_ms), r->answers };
 }
 
 static bool in_news(const struct rate_news *news, uint64_t id)
@@ -156,13 +193,15 @@ static bool in_news(const struct rate_news *news, uint64_t id)
 }
 
 /* Quotas that an answer is silent about: it counts, and one that is over is forgotten. */
-static void quotas_unsaid(struct rate *r, int64_t now_ms, const struct rate_news *news)
+static void quotas_unsaid(
+	struct rate *r, int64_t now_ms, const struct rate_sent *sent, const struct rate_news *news)
 {
+	uint64_t group = group_of(r, sent->lane);
 	size_t kept = 0;
 
 	for (size_t i = 0; i < r->quota_count; i++) {
 		struct rate_known *k = &r->quotas[i];
-		bool said = news && in_news(news, k->id);
+		bool said = (news && in_news(news, k->id)) || !concerns(k, group);
 		if (!said && now_ms >= k->until_ms && news)
 			continue;
 		k->left -= !said;
@@ -187,25 +226,25 @@ static void quotas_said(
 }
 
 /* How long the quotas that are used up still hold; 0 = none is. */
-static int64_t quotas_exhausted(const struct rate *r, int64_t now_ms)
+static int64_t quotas_exhausted(const struct rate *r, int64_t now_ms, uint64_t group)
 {
 	int64_t wait = 0;
 
 	for (size_t i = 0; i < r->quota_count; i++)
-		if (r->quotas[i].left <= 0)
+		if (r->quotas[i].left <= 0 && concerns(&r->quotas[i], group))
 			wait = most(wait, r->quotas[i].until_ms - now_ms);
 	return wait;
 }
 
 /* Asking. */
 
-static struct rate_verdict ask_quotas(const struct rate *r, int64_t now_ms)
+static struct rate_verdict ask_quotas(const struct rate *r, int64_t now_ms, uint64_t group)
 {
 	struct rate_verdict v = { RATE_FREE, 0, false };
 
 	for (size_t i = 0; i < r->quota_count; i++) {
 		const struct rate_known *k = &r->quotas[i];
-		if (k->left > (int64_t)r->in_flight)
+		if (k->left > (int64_t)r->in_flight || !concerns(k, group))
 			continue;
 		if (now_ms >= k->until_ms) {
 			if (r->asking && v.why == RATE_FREE)
@@ -233,11 +272,12 @@ static struct rate_verdict ask_learned(struct rate *r, int64_t now_ms)
 		l->used >= l->limit };
 }
 
-struct rate_verdict rate_ask(struct rate *r, int64_t now_ms)
+struct rate_verdict rate_ask(struct rate *r, int64_t now_ms, uint64_t lane)
 {
 	if (now_ms < r->blocked_until_ms)
 		return (struct rate_verdict){ RATE_REFUSED, r->blocked_until_ms - now_ms, true };
-	struct rate_verdict q = ask_quotas(r, now_ms), l = ask_learned(r, now_ms);
+	struct rate_verdict q = ask_quotas(r, now_ms, group_of(r, lane)),
+			    l = ask_learned(r, now_ms);
 	if (q.why == RATE_FREE || (l.why != RATE_FREE && l.wait_ms > q.wait_ms))
 		q = l;
 	/* After a refusal: first one, then two, then four at once. */
@@ -248,17 +288,20 @@ struct rate_verdict rate_ask(struct rate *r, int64_t now_ms)
 
 /* Sending, and what comes of it. */
 
-static bool needs_to_ask(const struct rate *r, int64_t now_ms)
+static bool needs_to_ask(const struct rate *r, int64_t now_ms, uint64_t group)
 {
 	for (size_t i = 0; i < r->quota_count; i++)
-		if (r->quotas[i].left <= (int64_t)r->in_flight && now_ms >= r->quotas[i].until_ms)
+		if (r->quotas[i].left <= (int64_t)r->in_flight && now_ms >= r->quotas[i].until_ms &&
+			concerns(&r->quotas[i], group))
 			return true;
 	return false;
 }
 
-struct rate_sent rate_send(struct rate *r, int64_t now_ms)
+struct rate_sent rate_send(struct rate *r, int64_t now_ms, uint64_t lane)
 {
-	struct rate_sent sent = { .after = r->answers, .asks = needs_to_ask(r, now_ms) };
+	struct rate_sent sent = { .after = r->answers,
+		.lane = lane,
+		.asks = needs_to_ask(r, now_ms, group_of(r, lane)) };
 
 	r->asking |= sent.asks;
 	r->in_flight++;
@@ -300,7 +343,7 @@ static void refused(
 {
 	bool news_to_us = !r->refused || sent->after >= r->refused,
 	     said = news->retry_after_ms >= 0;
-	int64_t quota = quotas_exhausted(r, now_ms);
+	int64_t quota = quotas_exhausted(r, now_ms, group_of(r, sent->lane));
 	int64_t wait = least(most(news->retry_after_ms, quota), BLOCK_MAX_MS);
 
 	if (!said && !quota) {
@@ -349,7 +392,8 @@ void rate_answer(struct rate *r, int64_t now_ms, const struct rate_sent *sent, i
 {
 	ended(r, sent);
 	r->answers++;
-	quotas_unsaid(r, now_ms, news);
+	learn_lane(r, sent->lane, group_in(news));
+	quotas_unsaid(r, now_ms, sent, news);
 	quotas_said(r, now_ms, sent, news);
 	if (rate_is_refusal(status, news))
 		refused(r, now_ms, sent, news);
@@ -361,7 +405,7 @@ void rate_lose(struct rate *r, int64_t now_ms, const struct rate_sent *sent)
 {
 	ended(r, sent);
 	r->answers++;
-	quotas_unsaid(r, now_ms, NULL);
+	quotas_unsaid(r, now_ms, sent, NULL);
 	if (r->learned.limit)
 		slots_add(&r->learned, now_ms, 1);
 }

@@ -13,11 +13,12 @@
 
 #include "base/base.h"
 
-enum { RATE_QUOTAS_MAX = 6, RATE_SLOTS = 66 };
+enum { RATE_QUOTAS_MAX = 6, RATE_SLOTS = 66, RATE_LANES = 16 };
 
 /* One quota as an answer tells it; -1 = not said. */
 struct rate_quota {
 	uint64_t id; /* which of several: a hash of its name */
+	uint64_t group; /* of requests it is for; 0: all */
 	int64_t limit, remaining;
 	int64_t reset_ms; /* from now on */
 	int64_t window_ms;
@@ -32,7 +33,7 @@ struct rate_news {
 
 /* A quota that holds until a time; `left` does not know of what is in flight. */
 struct rate_known {
-	uint64_t id;
+	uint64_t id, group;
 	int64_t limit, left, until_ms;
 	uint64_t told; /* number of the answer that said so */
 };
@@ -48,9 +49,16 @@ struct rate_learned {
 	bool full; /* it held somebody back meanwhile */
 };
 
+/* Requests that go the same way (a lane: the beginning of the path) belong to one group. */
+struct rate_lane {
+	uint64_t lane, group;
+};
+
 struct rate {
 	struct rate_known quotas[RATE_QUOTAS_MAX];
 	size_t quota_count;
+	struct rate_lane lanes[RATE_LANES]; /* as learned; the oldest gives way */
+	size_t lane_next;
 	unsigned in_flight, fresh; /* fresh: of these, sent since the last refusal */
 	bool asking; /* a request is out to learn how a used-up quota stands */
 	uint64_t answers;
@@ -70,6 +78,7 @@ struct rate {
 /* A request that went out; the caller keeps it until the answer. */
 struct rate_sent {
 	uint64_t after; /* answers there were when it went */
+	uint64_t lane;
 	bool asks;
 };
 
@@ -81,10 +90,13 @@ struct rate_verdict {
 	bool certain; /* and no sooner, whatever is answered meanwhile */
 };
 
-/* A zeroed rate knows nothing and lets everything through. */
-struct rate_verdict rate_ask(struct rate *r, int64_t now_ms);
+/*
+ * A zeroed rate knows nothing and lets everything through. Quotas of another group than the
+ * lane's do not hold it back; as long as the lane's group is not known, all do.
+ */
+struct rate_verdict rate_ask(struct rate *r, int64_t now_ms, uint64_t lane);
 /* The request that rate_ask let through goes now. */
-struct rate_sent rate_send(struct rate *r, int64_t now_ms);
+struct rate_sent rate_send(struct rate *r, int64_t now_ms, uint64_t lane);
 /* It was answered. */
 void rate_answer(struct rate *r, int64_t now_ms, const struct rate_sent *sent, int status,
 	const struct rate_news *news);

@@ -156,7 +156,7 @@ static struct rate_quota *quota_for(struct rate_news *news, uint64_t id)
 			return &news->quotas[i];
 	if (news->count == RATE_QUOTAS_MAX)
 		return NULL;
-	news->quotas[news->count] = (struct rate_quota){ id, -1, -1, -1, -1 };
+	news->quotas[news->count] = (struct rate_quota){ id, 0, -1, -1, -1, -1 };
 	return &news->quotas[news->count++];
 }
 
@@ -335,6 +335,12 @@ void rate_headers_read(const struct http_headers *h, int64_t now_ms, struct rate
 	struct sv which = http_headers_get(h, "x-ratelimit-resource");
 	if (!which.ptr)
 		which = http_headers_get(h, "x-ratelimit-bucket");
-	for (size_t i = 0; which.ptr && i < ret->count; i++)
+	for (size_t i = 0; which.ptr && i < ret->count; i++) {
 		ret->quotas[i].id = hash(ret->quotas[i].id, which);
+		ret->quotas[i].group = hash(1, which);
+	}
+	/* "Unlimited", in the words of some. */
+	for (size_t i = 0; i < ret->count; i++)
+		if (ret->quotas[i].limit == 0)
+			ret->quotas[i].remaining = -1;
 }

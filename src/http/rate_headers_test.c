@@ -62,6 +62,9 @@ static const struct {
 	{ "retry-after-ms: 150\n", 0, { 0 }, { 0 }, 150 },
 	{ "retry-after: soon\n", 0, { 0 }, { 0 }, NO },
 	{ "retry-after: -1\n", 0, { 0 }, { 0 }, NO },
+	/* no limit at all */
+	{ "x-ratelimit-limit: -1\nx-ratelimit-remaining: -1\n", 1, { 0, NO, NO, NO }, { 0 }, NO },
+	{ "x-ratelimit-limit: 0\nx-ratelimit-remaining: 0\n", 1, { 0, NO, NO, NO }, { 0 }, NO },
 	/* nonsense */
 	{ "x-ratelimit-remaining: many\nx-ratelimit-reset: never\nx-ratelimit-limit: \n", 1,
 		{ NO, NO, NO, NO }, { 0 }, NO },

@@ -21,6 +21,7 @@ struct event {
 	int64_t remaining, reset_ms, retry_after_ms; /* of ANSWER; -1: not said */
 	enum rate_why why; /* expected of ASK */
 	int64_t wait_ms; /* expected of ASK, within 100 ms; 0: not looked at */
+	uint64_t lane, group; /* group: of ANSWER's quota */
 };
 
 #define FREE(at)                         \
@@ -92,15 +93,39 @@ static const struct {
 			GOT(610, 200, -1, -1, -1) } },
 };
 
+#define ON(l, g, ...)                                  \
+	{                                              \
+		.lane = (l), .group = (g), __VA_ARGS__ \
+	}
+
+/* GitHub's way: what searches have left is none of the other requests' business. */
+static const struct event lanes[] = {
+	ON(1, 0, .at_ms = 0, .what = SEND),
+	ON(1, 5, .at_ms = 10, .what = ANSWER, .status = 200, .remaining = 0, .reset_ms = 9000,
+		.retry_after_ms = -1),
+	ON(1, 0, .at_ms = 20, .what = ASK, .why = RATE_QUOTA, .wait_ms = 9010),
+	/* Whose the second lane is, is not known yet. */
+	ON(2, 0, .at_ms = 20, .what = ASK, .why = RATE_QUOTA, .wait_ms = 9010),
+	ON(2, 0, .at_ms = 9100, .what = SEND),
+	ON(2, 6, .at_ms = 9110, .what = ANSWER, .status = 200, .remaining = 50, .reset_ms = 60000,
+		.retry_after_ms = -1),
+	ON(1, 0, .at_ms = 9120, .what = SEND),
+	ON(1, 5, .at_ms = 9130, .what = ANSWER, .status = 200, .remaining = 0, .reset_ms = 9000,
+		.retry_after_ms = -1),
+	ON(1, 0, .at_ms = 9140, .what = ASK, .why = RATE_QUOTA, .wait_ms = 9010),
+	ON(2, 0, .at_ms = 9140, .what = ASK, .why = RATE_FREE),
+	{ .what = 0 },
+};
+
 static void run_event(struct rate *r, const struct event *e, struct rate_sent *queue, size_t *first,
 	size_t *end, const char *name)
 {
 	struct rate_news news = { .retry_after_ms = e->retry_after_ms };
-	struct rate_verdict v = rate_ask(r, e->at_ms);
+	struct rate_verdict v = rate_ask(r, e->at_ms, e->lane);
 
 	if (e->remaining >= 0 && e->what == ANSWER)
-		news.quotas[news.count++] =
-			(struct rate_quota){ 7, -1, e->remaining, e->reset_ms, -1 };
+		news.quotas[news.count++] = (struct rate_quota){ 7 + e->group, e->group, -1,
+			e->remaining, e->reset_ms, -1 };
 	switch (e->what) {
 	case ASK:
 		if (v.why != e->why || (e->wait_ms && labs((long)(v.wait_ms - e->wait_ms)) > 100))
@@ -110,7 +135,7 @@ static void run_event(struct rate *r, const struct event *e, struct rate_sent *q
 	case SEND:
 		if (v.why != RATE_FREE)
 			fail_msg("%s: at %d: held back (%d)", name, (int)e->at_ms, v.why);
-		queue[(*end)++] = rate_send(r, e->at_ms);
+		queue[(*end)++] = rate_send(r, e->at_ms, e->lane);
 		break;
 	case ANSWER: rate_answer(r, e->at_ms, &queue[(*first)++], e->status, &news); break;
 	case LOSE: rate_lose(r, e->at_ms, &queue[(*first)++]); break;
@@ -130,14 +155,24 @@ static void decides_by_what_was_answered(void **state UNUSED)
 	}
 }
 
+static void keeps_groups_apart(void **state UNUSED)
+{
+	struct rate r = { 0 };
+	struct rate_sent queue[16];
+	size_t first = 0, end = 0;
+
+	for (const struct event *e = lanes; e->what; e++)
+		run_event(&r, e, queue, &first, &end, "groups");
+}
+
 static void forgets(void **state UNUSED)
 {
 	struct rate r = { 0 };
 	struct rate_news news = {
-		.quotas = { { 7, -1, 0, 1000, -1 } }, .count = 1, .retry_after_ms = -1
+		.quotas = { { 7, 0, -1, 0, 1000, -1 } }, .count = 1, .retry_after_ms = -1
 	};
 
-	struct rate_sent sent = rate_send(&r, 0);
+	struct rate_sent sent = rate_send(&r, 0, 0);
 	assert_true(rate_knows(&r, 0));
 	rate_answer(&r, 10, &sent, 200, &news);
 	assert_true(rate_knows(&r, 900));
@@ -227,7 +262,7 @@ static struct judged judge(struct provider *p, int64_t now)
 static struct rate_news says(const struct provider *p, const struct judged *j)
 {
 	struct rate_news news = { .retry_after_ms = -1 };
-	struct rate_quota q = { 1, p->limit, j->remaining, j->full_ms, -1 };
+	struct rate_quota q = { 1, 0, p->limit, j->remaining, j->full_ms, -1 };
 
 	if (p->says == SAYS_CEIL)
 		q.reset_ms = (q.reset_ms + 999) / 1000 * 1000;
@@ -288,9 +323,9 @@ static void simulate(struct world *w, int64_t until_ms, int64_t idle_ms)
 			struct flight *f = &w->flights[i];
 			if (f->answered_ms)
 				continue;
-			if (rate_ask(&w->rate, now).why != RATE_FREE)
+			if (rate_ask(&w->rate, now, 0).why != RATE_FREE)
 				break;
-			*f = (struct flight){ .sent = rate_send(&w->rate, now),
+			*f = (struct flight){ .sent = rate_send(&w->rate, now, 0),
 				.arrives_ms = now + latency(w) };
 			f->answered_ms = f->arrives_ms + latency(w);
 			w->sent++;
@@ -359,6 +394,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decides_by_what_was_answered),
+		cmocka_unit_test(keeps_groups_apart),
 		cmocka_unit_test(forgets),
 		cmocka_unit_test(keeps_to_what_simulated_providers_allow),
 	};

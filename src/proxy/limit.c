@@ -11,6 +11,16 @@ struct sv proxy_limit_key(const struct proxy_request *req, struct sv url, struct
 		SV(req->integration), SV(req->connection_id), SV(url_split(url).host)));
 }
 
+uint64_t proxy_limit_lane(struct sv url)
+{
+	struct sv path = url_split(url).path;
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (size_t i = 1; i < path.len && path.ptr[i] != '/'; i++)
+		h = (h ^ (unsigned char)path.ptr[i]) * 0x100000001b3;
+	return h;
+}
+
 const char *proxy_limit_reason(enum rate_why why)
 {
 	switch (why) {

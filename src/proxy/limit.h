@@ -13,6 +13,9 @@ struct proxy_request;
  */
 struct sv proxy_limit_key(const struct proxy_request *req, struct sv url, struct arena *a);
 
+/* Which lane (http/rate.h) a URL is on: the first part of its path. */
+uint64_t proxy_limit_lane(struct sv url);
+
 /* "the quota is used up"... */
 const char *proxy_limit_reason(enum rate_why why);
 

@@ -230,6 +230,7 @@ static int ask_limiter(struct request *r)
 {
 	struct flow *f = &r->flow;
 	const struct limiter_ask ask = { .key = proxy_limit_key(&r->req, r->http.url, &r->attempt),
+		.lane = proxy_limit_lane(r->http.url),
 		.owner = r->req.owner,
 		.max_wait_ms = r->req.max_wait_ms };
 

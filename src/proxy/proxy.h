@@ -66,7 +66,7 @@ struct proxy_request {
 	int retries;
 	const int *retry_on;
 	size_t retry_on_count;
-	struct sv retry_at_header, retry_after_header; /* retryHeader */
+	struct sv retry_at_header, retry_after_header; /* retryHeader: names with commas between */
 	bool forward_headers_on_redirect;
 	int64_t owner; /* the run: waiting for a rate limit, runs take turns */
 	int64_t max_wait_ms; /* for a rate limit; 0 = a minute */

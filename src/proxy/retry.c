@@ -124,11 +124,21 @@ static int64_t wait_of_body(const struct retry_input *in)
 						: http_after_ms(group, in->now_ms);
 }
 
+static struct provider_names names_in(struct sv list, struct sv items[RETRY_HEADERS_MAX])
+{
+	struct provider_names names = { .items = items };
+
+	while (list.ptr && names.count < RETRY_HEADERS_MAX &&
+		sv_split(&list, ',', &items[names.count]))
+		names.count++;
+	return names;
+}
+
 static int64_t wait_of_caller(const struct retry_input *in, const char **ret_source)
 {
-	struct provider_names at = { .items = &in->at_header, .count = in->at_header.ptr != NULL };
-	struct provider_names after = { .items = &in->after_header,
-		.count = in->after_header.ptr != NULL };
+	struct sv at_items[RETRY_HEADERS_MAX], after_items[RETRY_HEADERS_MAX];
+	struct provider_names at = names_in(in->at_header, at_items);
+	struct provider_names after = names_in(in->after_header, after_items);
 
 	int64_t wait = wait_of_headers(in, &at, http_at_ms);
 	*ret_source = "custom_at";

@@ -8,6 +8,7 @@
 #include "model/provider.h"
 
 #define RETRY_WAIT_MAX_MS (10 * 60 * 1000)
+enum { RETRY_HEADERS_MAX = 8 }; /* of the caller's, each way */
 
 struct retry_input {
 	const char *network_code; /* "ECONNRESET"...; NULL when there was a response */
@@ -17,7 +18,7 @@ struct retry_input {
 	const struct provider_retry *provider; /* may be NULL */
 	const int *retry_on;
 	size_t retry_on_count;
-	struct sv at_header, after_header; /* the caller's retryHeader; absent = none */
+	struct sv at_header, after_header; /* the caller's retryHeader: "a,b"; absent = none */
 	unsigned attempt; /* that failed, from 1 */
 	bool same_credentials; /* the attempt before was a 401 with these credentials too */
 	int64_t now_ms;

@@ -1,6 +1,7 @@
 /* Requests to providers, and plain ones. */
 #include "http/redirect.h"
 #include "proxy/proxy.h"
+#include "proxy/retry.h"
 #include "sync/call.h"
 
 #include <stdio.h>
@@ -153,6 +154,20 @@ static void read_headers(struct call *c, struct proxy_request *req)
 	req->headers = pairs;
 }
 
+/* One name, or a list of them: joined with commas, which no name holds. */
+static struct sv header_names(struct call *c, const char *path)
+{
+	const struct json_t *v = json_find(c->head, sv_str(path));
+	const char *all = "";
+
+	if (json_kind(v) != JSON_KIND_ARRAY)
+		return json_sv(v);
+	for (size_t i = 0; i < json_len(v) && i < RETRY_HEADERS_MAX; i++)
+		all = arena_printf(
+			&c->arena, "%s%s%.*s", all, i ? "," : "", SV(json_sv(json_item(v, i))));
+	return *all ? sv_str(all) : SV_NULL;
+}
+
 static void read_retries(struct call *c, struct proxy_request *req)
 {
 	const struct json_t *on = json_member(c->head, SV_LIT("retryOn"));
@@ -165,8 +180,8 @@ static void read_retries(struct call *c, struct proxy_request *req)
 		statuses[i] = (int)json_int(json_item(on, i));
 	req->retry_on = statuses;
 	req->retry_on_count = count;
-	req->retry_at_header = json_sv(json_find(c->head, SV_LIT("retryHeader.at")));
-	req->retry_after_header = json_sv(json_find(c->head, SV_LIT("retryHeader.after")));
+	req->retry_at_header = header_names(c, "retryHeader.at");
+	req->retry_after_header = header_names(c, "retryHeader.after");
 }
 
 /* What the head names, or what is given here. */

@@ -115,7 +115,7 @@ describe('providers', { concurrency: true }, () => {
 
     test('500s are tried again, as often as it was said', async () => {
         const failing = replies.json({ no: 1 }, 500, { 'retry-after': '0' });
-        const more = { retries: 3, retryHeader: { after: 'retry-after' } };
+        const more = { retries: 3, retryHeader: { after: ['x-none', 'retry-after'] } };
         assert.deepEqual((await get('/500', [failing, failing, replies.json({ ok: 1 })], more)).data, { ok: 1 });
         assert.equal(to('/500').length, 3);
         const seen = await get('/500s', failing, more);

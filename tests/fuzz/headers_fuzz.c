@@ -45,10 +45,10 @@ static void live(const uint8_t *data, size_t size, const struct rate_news *news)
 	for (size_t i = 0; i < size; i++) {
 		const struct rate_news *n = data[i] & 8 ? news : &none;
 		now += (int64_t)(data[i] >> 4) * (data[i] >> 4) * 100;
-		struct rate_verdict v = rate_ask(&rate, now);
+		struct rate_verdict v = rate_ask(&rate, now, data[i] >> 6);
 		CHECK(v.wait_ms >= 0 && (v.why != RATE_FREE || v.wait_ms == 0));
 		if ((data[i] & 3) < 2 && out < FLIGHTS && v.why == RATE_FREE)
-			sent[out++] = rate_send(&rate, now);
+			sent[out++] = rate_send(&rate, now, data[i] >> 6);
 		else if (out && (data[i] & 3) == 2)
 			rate_answer(&rate, now, &sent[--out], data[i] & 4 ? 429 : 200, n);
 		else if (out && data[i] & 4)
@@ -62,7 +62,7 @@ static void live(const uint8_t *data, size_t size, const struct rate_news *news)
 		rate_lose(&rate, now, &sent[--out]);
 	/* Whatever was said, a day later somebody may ask again. */
 	now += 2 * 24 * 3600 * 1000LL;
-	CHECK(rate_ask(&rate, now).why == RATE_FREE);
+	CHECK(rate_ask(&rate, now, 1).why == RATE_FREE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
