@@ -6,8 +6,11 @@
  * The uuid ties the cursor to its dataset without looking at a row: version 8 (RFC 9562, free
  * form), whose first 60 free bits are those of the dataset's name (uuid v5 of
  * "<connection><model>"), and the last 62 a hash of the record's id, so that a record shows the
- * same uuid wherever it moves. Reading checks the first part and ignores the second. Pure
- * functions, any thread.
+ * same uuid wherever it moves. Reading checks the first part and ignores the second.
+ *
+ * An app that comes from a system with the same format brings cursors with uuids of other versions.
+ * They say nothing of their dataset and are what they always were, a position in time: what is
+ * saved here comes behind it. Pure functions, any thread.
  */
 #pragma once
 

@@ -169,6 +169,21 @@ static void test_foreign(void **state)
 	arena_done(&s.arena);
 }
 
+/* Those that an app brings from elsewhere are positions. */
+static void test_of_another_system(void **state)
+{
+	struct store s = { 0 };
+	struct sv text = base64(
+		&s, "2026-11-23T16:50:09.651651-05:00||d1c2b8f4-6a55-5c1e-9f0e-0a9b7c6d5e4f");
+	struct err err;
+	int64_t stamp;
+
+	(void)state;
+	assert_int_equal(cursor_read(space(), text, &stamp, &err), 0);
+	assert_int_equal(stamp, INT64_C(1795470609651651));
+	arena_done(&s.arena);
+}
+
 /* URL alphabet, no padding, junk: as Node decodes. */
 static void test_lenient_base64(void **state)
 {
@@ -196,6 +211,7 @@ int cursor_tests(void)
 		cmocka_unit_test(test_forms_of_time),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_of_another_system),
 		cmocka_unit_test(test_lenient_base64),
 	};
 	return cmocka_run_group_tests_name("cursor", tests, NULL, NULL);
