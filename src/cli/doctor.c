@@ -261,13 +261,20 @@ static void check_all(struct doctor *d)
 int cmd_doctor(int argc, char **argv)
 {
 	own(settings_free) struct settings *conf = NULL;
-	bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
-	int skip = json ? 2 : 1;
-	struct doctor d = { .json = json };
+	struct doctor d = { 0 };
+	int skip = 1;
 	struct err err = { 0 };
 
 	if (argc > 1 && strcmp(argv[1], "--help") == 0)
 		return cli_usage("doctor", 0);
+	for (; skip < argc; skip++) {
+		if (strcmp(argv[skip], "--json") == 0)
+			d.json = true;
+		else if (strcmp(argv[skip], "--records") == 0)
+			d.records = true;
+		else
+			break;
+	}
 	buf_init(&d.objects, 1 << 20);
 	if (store_settings(argc - skip, argv + skip, &conf, &err) < 0) {
 		doctor_say(&d, DOCTOR_FAIL, "settings", "%s", err.msg);

@@ -20,6 +20,7 @@ struct doctor {
 	const struct settings *conf;
 	struct store store; /* db NULL: it could not be opened */
 	bool json;
+	bool records; /* read all of them */
 	unsigned warnings, failures;
 	struct finding *list; /* not printed yet; in the arena */
 	size_t count, cap;

@@ -6,6 +6,7 @@
 #include "db/db.h"
 #include "db/tables.h"
 #include "model/sealed.h"
+#include "records/check.h"
 #include "transfer/import.h"
 
 #include <stdio.h>
@@ -142,6 +143,28 @@ static void log_file(struct doctor *d)
 		(double)st.st_size / 1e6);
 }
 
+/* In a job of its own: it may take minutes, and reads every record. */
+static int records(struct dbc *c, void *arg, struct err *err)
+{
+	struct doctor *d = arg;
+	struct records_check check = { .keys = d->store.keys };
+
+	TRY(records_check(c, &check, err));
+	d->count = 0; /* the job may run again */
+	doctor_say(d, DOCTOR_OK, "records", "all %lld in %lld datasets are whole",
+		(long long)check.rows, (long long)check.datasets);
+	return 0;
+}
+
+static void check_records(struct doctor *d)
+{
+	struct err err = { 0 };
+
+	doctor_show(d);
+	if (db_run(d->store.db, DB_READ, records, d, &err) < 0)
+		doctor_say(d, DOCTOR_FAIL, "records", "%s (restore a backup)", err.msg);
+}
+
 void doctor_database(struct doctor *d)
 {
 	struct err err = { 0 };
@@ -154,4 +177,6 @@ void doctor_database(struct doctor *d)
 	if (db_run(d->store.db, DB_READ, look, d, &err) < 0)
 		doctor_say(d, DOCTOR_FAIL, "database", "%s", err.msg);
 	log_file(d);
+	if (d->records)
+		check_records(d);
 }

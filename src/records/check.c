@@ -94,7 +94,9 @@ static int check_row(struct checked *k, struct rows *r, struct err *err)
 	k->rows++;
 	k->live += !(flags & ROW_DELETED);
 	k->size += (int64_t)sealed.len;
-	return k->of.keys && sealed.ptr ? check_payload(k, id, row_sv(r, 2), sealed, err) : 0;
+	return k->of.keys && k->of.environment && sealed.ptr
+		       ? check_payload(k, id, row_sv(r, 2), sealed, err)
+		       : 0;
 }
 
 /* A page of the rows behind `behind`; returns how many. */

@@ -13,7 +13,8 @@ struct keyring;
 
 struct records_check {
 	struct keyring *keys; /* of all environments; NULL: payloads stay closed */
-	int64_t environment; /* of datasets whose connection is gone */
+	/* Of datasets whose connection is gone; 0: theirs stay closed. */
+	int64_t environment;
 
 	int64_t datasets, rows; /* looked at */
 };

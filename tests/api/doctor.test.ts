@@ -100,6 +100,21 @@ test('late syncs, a webhook backlog, a clock that was set back, half an import, 
     await sees(data, /^fail  database: .*schema 9999, this program needs \d+/m, 1);
 });
 
+test('records that were changed behind our back', async () => {
+    const data = await copy();
+    const ask = () => run(binary, ['doctor', '--records', '--data', data]);
+    let found = await ask();
+    assert.match(found.stdout, /^ok    records: all 1 in 1 datasets are whole$/m);
+    assert.equal(found.code, 0);
+    await tamper(data, 'UPDATE record_keys SET hash = zeroblob(16)');
+    found = await ask();
+    assert.match(found.stdout, /^fail  records: dataset Item of connection 1, record '1': the payload has another hash/m);
+    assert.equal(found.code, 1);
+    await tamper(data, 'UPDATE datasets SET live = 7');
+    await tamper(data, 'DELETE FROM record_feed');
+    assert.match((await ask()).stdout, /^fail  records: .*it is not in the feed/m);
+});
+
 test('a damaged file', async () => {
     const data = await copy();
     writeFileSync(join(data, 'tidemark.db'), randomBytes(100_000));
