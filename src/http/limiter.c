@@ -1,6 +1,7 @@
 #include "http/limiter.h"
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/sv.h"
 
 /* What a refusal teaches comes from what went well before it: entries stay a while. */
@@ -43,11 +44,7 @@ static int64_t now_ms(void)
 
 static struct limiter_entry **bucket_of(struct limiter *l, struct sv key)
 {
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (size_t i = 0; i < key.len; i++)
-		h = (h ^ (unsigned char)key.ptr[i]) * 0x100000001b3;
-	return &l->buckets[(h ^ h >> 32) % BUCKETS];
+	return &l->buckets[fnv_slot(fnv_more(FNV_START, key), BUCKETS)];
 }
 
 static void unlink_use(struct limiter_entry *e)

@@ -1,6 +1,7 @@
 #include "http/rate_headers.h"
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/sv.h"
 
 #include <ctype.h>
@@ -142,13 +143,6 @@ static int64_t parse_count(struct sv value)
 
 /* Quotas by name. */
 
-static uint64_t hash(uint64_t h, struct sv s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)tolower((unsigned char)s.ptr[i])) * 0x100000001b3;
-	return (h ^ 0xff) * 0x100000001b3;
-}
-
 static struct rate_quota *quota_for(struct rate_news *news, uint64_t id)
 {
 	for (size_t i = 0; i < news->count; i++)
@@ -201,12 +195,12 @@ static enum word word_of(struct sv name, uint64_t *ret_id)
 		if (at <= 0 || tail.ptr[at - 1] != '-')
 			continue;
 		struct sv rest = sv_from(tail, (size_t)at + words[i].text.len);
-		*ret_id = hash(hash(1, head), sv_make(tail.ptr, (size_t)at - 1));
-		*ret_id = hash(*ret_id, rest);
+		*ret_id = fnv_more(fnv_more(1, head), sv_make(tail.ptr, (size_t)at - 1));
+		*ret_id = fnv_more(*ret_id, rest);
 		return words[i].word;
 	}
 	/* "X-Rate-Limit: 700" next to "X-Rate-Limit-Remaining". */
-	*ret_id = hash(hash(hash(1, head), SV_LIT("")), SV_LIT(""));
+	*ret_id = fnv_more(fnv_more(fnv_more(1, head), SV_LIT("")), SV_LIT(""));
 	return tail.len || sv_eq_str(name, "ratelimit") ? WORD_NONE : WORD_LIMIT;
 }
 
@@ -273,7 +267,7 @@ static void read_item(struct sv item, int64_t now_ms, struct rate_news *news)
 	head = sv_trim(head);
 	bool named = head.len && (head.ptr[0] == '"' || isalpha((unsigned char)head.ptr[0])) &&
 		     sv_find_char(head, '=') < 0;
-	struct rate_quota *q = quota_for(news, named ? hash(2, head) : 3);
+	struct rate_quota *q = quota_for(news, named ? fnv_more(2, head) : 3);
 	if (!q)
 		return;
 	read_param(head, now_ms, q);
@@ -295,7 +289,7 @@ static void read_structured(struct sv value, int64_t now_ms, struct rate_news *n
 static void read_used(struct sv name, struct sv value, struct rate_news *news)
 {
 	ptrdiff_t slash = sv_find_char(value, '/');
-	struct rate_quota *q = slash > 0 ? quota_for(news, hash(4, name)) : NULL;
+	struct rate_quota *q = slash > 0 ? quota_for(news, fnv_more(4, name)) : NULL;
 
 	if (!q)
 		return;
@@ -336,8 +330,8 @@ void rate_headers_read(const struct http_headers *h, int64_t now_ms, struct rate
 	if (!which.ptr)
 		which = http_headers_get(h, "x-ratelimit-bucket");
 	for (size_t i = 0; which.ptr && i < ret->count; i++) {
-		ret->quotas[i].id = hash(ret->quotas[i].id, which);
-		ret->quotas[i].group = hash(1, which);
+		ret->quotas[i].id = fnv_more(ret->quotas[i].id, which);
+		ret->quotas[i].group = fnv_more(1, which);
 	}
 	/* "Unlimited", in the words of some. */
 	for (size_t i = 0; i < ret->count; i++)

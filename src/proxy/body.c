@@ -48,6 +48,13 @@ struct sv proxy_content_type(const struct proxy_request *req)
 	return SV_NULL;
 }
 
+bool proxy_is_form(struct sv type)
+{
+	static const struct sv form = SV_LIT("application/x-www-form-urlencoded");
+
+	return type.len >= form.len && sv_eq_nocase(sv_make(type.ptr, form.len), form);
+}
+
 static int merge_json(const struct proxy_vars *v, const struct proxy_request *req,
 	const struct json_t *extra, struct sv *ret, struct err *err)
 {
@@ -122,7 +129,7 @@ int proxy_body_build(const struct proxy_vars *v, const struct proxy_request *req
 	extra = fill(v, v->target->provider->body);
 	if (!extra)
 		return 0;
-	if (sv_starts(type, SV_LIT("application/x-www-form-urlencoded")))
+	if (proxy_is_form(type))
 		return merge_form(v, req, extra, ret, err);
 	if (sv_find(type, SV_LIT("json")) >= 0)
 		return merge_json(v, req, extra, ret, err);

@@ -14,3 +14,5 @@ int proxy_body_build(const struct proxy_vars *v, const struct proxy_request *req
 
 /* The content type that the caller gives; absent when it gives none. */
 struct sv proxy_content_type(const struct proxy_request *req);
+/* Whether that content type is the one of forms. */
+bool proxy_is_form(struct sv type);

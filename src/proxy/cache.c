@@ -1,6 +1,7 @@
 #include "proxy/cache.h"
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "db/db.h"
 
 enum { SLOTS = 512, LIFE_US = 1000000 };
@@ -24,20 +25,12 @@ void proxy_cache_free(struct proxy_cache *c)
 	mem_free(c);
 }
 
-static uint64_t hash_more(uint64_t h, struct sv s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.ptr[i]) * 0x100000001b3;
-	return (h ^ 0xff) * 0x100000001b3;
-}
-
 static struct proxy_cached **slot_of(
 	struct proxy_cache *c, int64_t env, struct sv integration, struct sv connection_id)
 {
-	uint64_t h = 0xcbf29ce484222325 ^ (uint64_t)env;
+	uint64_t h = fnv_more(FNV_START ^ (uint64_t)env, integration);
 
-	h = hash_more(hash_more(h, integration), connection_id);
-	return &c->slots[(h ^ h >> 32) % SLOTS];
+	return &c->slots[fnv_slot(fnv_more(h, connection_id), SLOTS)];
 }
 
 static int64_t commits_of(struct db *db)

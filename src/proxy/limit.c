@@ -1,6 +1,7 @@
 #include "proxy/limit.h"
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/sv.h"
 #include "proxy/proxy.h"
 #include "proxy/url.h"
@@ -14,11 +15,11 @@ struct sv proxy_limit_key(const struct proxy_request *req, struct sv url, struct
 uint64_t proxy_limit_lane(struct sv url)
 {
 	struct sv path = url_split(url).path;
-	uint64_t h = 0xcbf29ce484222325;
+	size_t end = 1;
 
-	for (size_t i = 1; i < path.len && path.ptr[i] != '/'; i++)
-		h = (h ^ (unsigned char)path.ptr[i]) * 0x100000001b3;
-	return h;
+	while (end < path.len && path.ptr[end] != '/')
+		end++;
+	return fnv_more(FNV_START, path.len ? sv_make(path.ptr, end) : path);
 }
 
 const char *proxy_limit_reason(enum rate_why why)

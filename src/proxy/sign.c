@@ -6,6 +6,7 @@
 #include "crypto/random.h"
 #include "data/json.h"
 #include "model/provider.h"
+#include "proxy/body.h"
 #include "proxy/target.h"
 
 #include <ctype.h>
@@ -21,22 +22,6 @@ static struct sv text_in(const struct json_t *obj, const char *path)
 static struct sv either(struct sv a, struct sv b)
 {
 	return a.len ? a : b;
-}
-
-/* The body is signed too when it is a form. */
-static struct sv form_of(const struct proxy_request *req)
-{
-	static const struct sv form = SV_LIT("application/x-www-form-urlencoded");
-
-	for (size_t i = 0; i < req->header_count; i++) {
-		struct sv type = req->headers[i].value;
-		if (sv_eq_nocase(req->headers[i].name, SV_LIT("content-type")))
-			return type.len >= form.len &&
-					       sv_eq_nocase(sv_make(type.ptr, form.len), form)
-				       ? req->body
-				       : SV_NULL;
-	}
-	return SV_NULL;
 }
 
 /* "123-SB1" is the realm "123_SB1". */
@@ -92,7 +77,7 @@ int proxy_sign(const struct proxy_vars *v, const struct proxy_request *req, stru
 	struct oauth1 o = { .timestamp = v->now_ms / 1000,
 		.http_method = v->method,
 		.query = v->query,
-		.form = form_of(req) };
+		.form = proxy_is_form(proxy_content_type(req)) ? req->body : SV_NULL };
 
 	*ret = SV_NULL;
 	if (type == AUTH_TBA)

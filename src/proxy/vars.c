@@ -4,6 +4,7 @@
 #include "base/sv.h"
 #include "data/json.h"
 #include "data/tmpl.h"
+#include "proxy/body.h"
 #include "proxy/canonical.h"
 #include "proxy/target.h"
 
@@ -71,17 +72,10 @@ static int app_var(const struct proxy_vars *v, struct sv name, struct sv *ret)
 	return found(json_sv(json_member(v->target->app, sv_str(key))), ret);
 }
 
-static bool is_form(struct sv type)
-{
-	static const struct sv form = SV_LIT("application/x-www-form-urlencoded");
-
-	return type.len >= form.len && sv_eq_nocase(sv_make(type.ptr, form.len), form);
-}
-
 /* What is signed: the query's parameters, or those of a form when there are none. */
 static struct sv params_to_sign(const struct proxy_vars *v)
 {
-	bool form = !v->query.len && is_form(v->content_type);
+	bool form = !v->query.len && proxy_is_form(v->content_type);
 
 	return canonical_params(form ? v->body : v->query, v->arena);
 }

@@ -7,6 +7,7 @@
 #include "data/json.h"
 #include "data/jw.h"
 #include "db/db.h"
+#include "http/rate_headers.h"
 #include "http/redirect.h"
 #include "model/env.h"
 #include "model/oplog.h"
@@ -128,13 +129,13 @@ static int enter_send(struct flow *f)
 	return flow_wait(f, SETTLE);
 }
 
-/* Retry-After in seconds; a date is not worth its parser here. */
+/* What Retry-After asks for; 0: nothing that could be meant. */
 static int64_t retry_after_ms(const struct delivery *d)
 {
-	int64_t s;
 	struct sv text = http_headers_get(&d->res.headers, "retry-after");
+	int64_t ms = http_after_ms(text, clock_now_ms());
 
-	return sv_to_i64(sv_trim(text), &s) && s > 0 && s < BACKOFF_MAX_MS / 1000 ? s * 1000 : 0;
+	return ms > 0 && ms < BACKOFF_MAX_MS ? ms : 0;
 }
 
 /* Doubling from the base to six hours, spread by a fifth so that receivers are not hit at once. */
