@@ -214,5 +214,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (Wrong, OSError, UnicodeError) as e:
+    except (Wrong, OSError, UnicodeError, ValueError) as e:
         sys.exit(f"sql.py: {e}")

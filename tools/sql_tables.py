@@ -8,6 +8,9 @@ import sqlite3
 # Not part of what an installation consists of: notes of an import under way.
 NOT_MOVED = {"imports"}
 
+# What src/sync/retention.c deletes before the connection; other tables that name one must cascade.
+ERASED = {"syncs"}
+
 KINDS = {"INTEGER": "int", "BIGINT": "int", "TEXT": "text", "BLOB": "blob", "REAL": "real"}
 ARRAYS = {"int": "bigint[]", "text": "text[]", "blob": "bytea[]", "real": "double precision[]"}
 
@@ -18,7 +21,10 @@ class Table:
         info = db.execute(f"PRAGMA table_info({name})").fetchall()
         self.columns = [(row[1], KINDS[row[2].upper()]) for row in info]
         self.key = [row[1] for row in sorted(info, key=lambda r: r[5]) if row[5]]
-        self.parents = {row[2] for row in db.execute(f"PRAGMA foreign_key_list({name})")} - {name}
+        keys = db.execute(f"PRAGMA foreign_key_list({name})").fetchall()
+        self.parents = {row[2] for row in keys} - {name}
+        if name not in ERASED and any(k[2] == "connections" and k[6] != "CASCADE" for k in keys):
+            raise ValueError(f"table {name}: a deleted connection could not be erased (ON DELETE CASCADE)")
         created = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0]
         self.identity = "AUTOINCREMENT" in created.upper()
 
