@@ -257,8 +257,9 @@ static int parse_provider(struct arena *a, struct sv name, const struct json_t *
 	struct provider *ret, struct err *err)
 {
 	struct json_t *fields;
-	struct provider p = { .name = arena_sv(a, name), .json = entry, .display_name = name };
+	struct provider p = { .name = arena_sv(a, name), .json = entry };
 
+	p.display_name = p.name; /* not `name`: that one goes with its file */
 	TRY(json_get_str(entry, "auth_mode", &p.auth_mode, err));
 	TRY(json_opt_str(entry, "display_name", &p.display_name, err));
 	p.client_certificate = json_truth(json_member(entry, SV_LIT("require_client_certificate")));

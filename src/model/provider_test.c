@@ -58,6 +58,7 @@ static void reads_an_entry(void **state UNUSED)
 
 	assert_non_null(p);
 	assert_null(provider_find(ps, SV_LIT("acm")));
+	assert_sv(p->display_name, "Acme");
 	assert_null(provider_find(ps, SV_NULL));
 	assert_sv(p->auth_mode, "API_KEY");
 	assert_sv(p->base_url, "https://${connectionConfig.sub}.acme.test");
@@ -87,6 +88,7 @@ static void an_alias_takes_what_it_does_not_say(void **state UNUSED)
 	const struct provider *p = provider_find(ps, SV_LIT("third"));
 
 	assert_sv(p->auth_mode, "OAUTH2");
+	assert_sv(p->display_name, "third"); /* for want of another one */
 	assert_sv(p->base_url, "https://two.test");
 	assert_int_equal(p->headers.count, 0); /* a block of its own replaces the whole block */
 	assert_null(json_member(p->json, SV_LIT("alias")));

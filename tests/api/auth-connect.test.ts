@@ -362,3 +362,7 @@ test('against oidc-provider: rotating refresh tokens, many requests at once', as
 test('no secret is in the log of the server', () => {
     assert.doesNotMatch(server.log.join('\n'), /the-token|the-refresh-token|secret-of-the-app|secret-code|typed-in|nango_connect_session_/);
 });
+
+test('the server ends without complaint', async () => {
+    assert.equal(await server.stop(), 0, server.log.slice(-30).join('\n'));
+});

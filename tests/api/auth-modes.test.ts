@@ -327,3 +327,7 @@ test('what cannot be signed or had says why', async () => {
 test('no secret is in the log of the server', async () => {
     assert.doesNotMatch(server.log.join('\n'), /engine|PRIVATE KEY|consumer&secret|installation-token|session-1/);
 });
+
+test('the server ends without complaint', async () => {
+    assert.equal(await server.stop(), 0, server.log.slice(-30).join('\n'));
+});

@@ -407,3 +407,7 @@ test('no secret is in the log of the server or of the users', async () => {
     for (const operation of data) assert.doesNotMatch(JSON.stringify(await server.ok('GET', `/logs/operations/${operation.id}/messages?limit=1000`)), secrets);
     assert.doesNotMatch(app.webhooks.filter(({ body }) => body.type === 'auth').map(({ raw }) => raw).join('\n'), secrets);
 });
+
+test('the server ends without complaint', async () => {
+    assert.equal(await server.stop(), 0, server.log.slice(-30).join('\n'));
+});
