@@ -5,6 +5,7 @@
 #include "conf/settings.h"
 #include "model/connection.h"
 #include "model/env.h"
+#include "model/function.h"
 #include "model/integration.h"
 #include "model/provider.h"
 #include "model/refresh_token.h"
@@ -41,6 +42,20 @@ static int refuse(struct call *c, const char *code, int status, const char *mess
 	return 0;
 }
 
+/* Says which of the two is unknown, with the status that the API gives it. */
+static int refuse_unknown(struct dbc *db, struct call *c, struct sv integration, struct err *err)
+{
+	struct integration in;
+
+	int rc = integration_find(
+		db, c->fl->run.environment_id, integration, db_arena(db), &in, err);
+	if (rc == ERR_NOT_FOUND)
+		return refuse(c, "unknown_provider_config", 400, "the integration does not exist");
+	TRY(rc);
+	return refuse(c, "unknown_connection", c->method == CALL_trigger_action ? 400 : 404,
+		"the connection does not exist");
+}
+
 /* 1 = found, 0 = refused. */
 static int find_connection(struct dbc *db, struct call *c, struct connection *ret, struct err *err)
 {
@@ -49,7 +64,7 @@ static int find_connection(struct dbc *db, struct call *c, struct connection *re
 	int rc = connection_find(db, c->fl->run.environment_id, t.integration, t.connection_id,
 		db_arena(db), ret, err);
 	if (rc == ERR_NOT_FOUND)
-		return refuse(c, "unknown_connection", 404, "the connection does not exist");
+		return refuse_unknown(db, c, t.integration, err);
 	return rc < 0 ? rc : 1;
 }
 
@@ -374,11 +389,20 @@ static int job_find_target(struct dbc *db, void *arg, struct err *err)
 {
 	struct call *c = arg;
 	struct connection conn;
+	struct function f;
 
 	int rc = find_connection(db, c, &conn, err);
-	if (rc > 0)
-		((struct action_call *)c->state)->connection = conn.id;
-	return rc < 0 ? rc : 0;
+	if (rc <= 0)
+		return rc;
+	rc = function_find(db, conn.integration_id, FUNCTION_ACTION, text_or(c, "name", SV_LIT("")),
+		db_arena(db), &f, err);
+	if (rc == ERR_NOT_FOUND)
+		return refuse(c, "not_found", 404, "there is no action of that name");
+	TRY(rc);
+	if (!f.enabled)
+		return refuse(c, "disabled_resource", 404, "the action is disabled");
+	((struct action_call *)c->state)->connection = conn.id;
+	return 0;
 }
 
 static void target_found(struct call *c, const struct err *err)

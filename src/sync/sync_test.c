@@ -407,7 +407,7 @@ static void unknown_actions_are_refused(void **state UNUSED)
 
 	one_run(&r, SYNC("try { await nango.triggerAction('crm', 'c-1', 'nothing', {}); }"
 			 "catch (e) { throw new Error(JSON.stringify(e.response.data)); }"));
-	assert_non_null(strstr(r.world.bodies[0], "is not deployed"));
+	assert_non_null(strstr(r.world.bodies[0], "there is no action of that name"));
 	rig_close(&r);
 }
 
