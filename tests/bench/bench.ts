@@ -1,14 +1,16 @@
 /*
- * ./run bench sync runs start: the benchmarks that need a whole server. Prints `<bench>.<case> <value> <unit>` and, where
+ * ./run bench sync runs proxy webhook start: the benchmarks that need a whole server. Prints `<bench>.<case> <value> <unit>` and, where
  * there is a floor, `<bench>.<case>.ratio <value>`: this machine's speed cancels out of the ratio, so that is what to compare.
  */
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { App, binary, Server, serverWithApp, sync } from '../api/harness.ts';
+import { App, binary, root, Server, serverWithApp, sync, until } from '../api/harness.ts';
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
@@ -231,9 +233,106 @@ async function runsBench(): Promise<void> {
     print('runs.trigger_to_webhook.p50', median(waits), 'ms');
     await server.stop();
     app.close();
+    print('runs.control.cpu', control('runs', 1000), 'ms CPU/run');
+    await suspended();
 }
 
-const benches: Record<string, () => Promise<void>> = { start, sync: syncBench, runs: runsBench };
+/** Node with the function alone (control.ts). */
+function control(mode: 'runs' | 'suspended', count: number): number {
+    return Number(execFileSync('node', ['--expose-gc', join(root, 'tests/bench/control.ts'), mode, String(count)], { encoding: 'utf8' }));
+}
+
+/** What a run takes while it waits for a provider that does not answer. */
+async function suspended(): Promise<void> {
+    const count = 500;
+    let waiting = 0;
+    const provider = createServer((request, response) => {
+        if (request.url === '/hang') waiting++;
+        else response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+    });
+    provider.listen(0, '127.0.0.1');
+    await once(provider, 'listening');
+    const { server, app } = await serverWithApp({ args: ['--runner-runs', String(count), '--runner-processes', '1'] });
+    await server.integration();
+    await server.deploy({ 'fake/syncs/waits': sync(`await nango.get({ endpoint: '/hang' });`, { autoStart: false }) });
+    const url = `http://127.0.0.1:${(provider.address() as { port: number }).port}`;
+    for (let i = 0; i < count; i++) await server.connection(`c${i}`, url);
+    const trigger = (connection_id?: string) => server.ok('POST', '/sync/trigger', { syncs: ['waits'], provider_config_key: 'fake', connection_id });
+    await trigger('c0'); // the runner is warm
+    await until('the first run waits', () => waiting >= 1);
+    const before = family(server.pid).map((pid) => memoryMb([pid], 'VmRSS'));
+    await trigger();
+    await until('all runs wait', () => waiting >= count, 60_000);
+    const after = family(server.pid).map((pid) => memoryMb([pid], 'VmRSS'));
+    print('runs.suspended.server', ((after[0]! - before[0]!) * 1024) / count, 'KB/run');
+    print('runs.suspended.runner', ((after[1]! - before[1]!) * 1024) / count, 'KB/run');
+    print('runs.suspended.control', control('suspended', count), 'KB/run');
+    await server.kill();
+    app.close();
+    provider.closeAllConnections();
+    provider.close();
+}
+
+/* proxy: a load generator (wrk) through GET /proxy, and straight to the provider for comparison. */
+
+/** Requests per second and the median latency in ms. */
+function load(url: string, headers: Record<string, string>, connections: number): { rate: number; p50: number } {
+    const argv = ['-t1', `-c${connections}`, '-d5s', '--latency', ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]), url];
+    const text = execFileSync('wrk', argv, { encoding: 'utf8' });
+    const p50 = text.match(/50%\s+([\d.]+)(us|ms|s)/);
+    const rate = text.match(/Requests\/sec:\s+([\d.]+)/);
+    if (!p50 || !rate || /Non-2xx/.test(text)) throw new Error(`wrk said:\n${text}`);
+    return { rate: Number(rate[1]), p50: Number(p50[1]) * ({ us: 0.001, ms: 1, s: 1000 } as Record<string, number>)[p50[2]!]! };
+}
+
+async function proxyBench(): Promise<void> {
+    const provider = spawn(process.env['HTTP_BENCH']!, ['serve', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = await once(createInterface(provider.stdout), 'line');
+    const url = String(line).match(/http:\S+/)![0];
+    const server = await Server.start();
+    await server.integration();
+    await server.connection('c1', url);
+    const headers = { Authorization: `Bearer ${server.key}`, 'Connection-Id': 'c1', 'Provider-Config-Key': 'fake' };
+    const direct = load(`${url}/async`, {}, 16);
+    const cpu = cpuSeconds(server.pid);
+    const through = load(`${server.url}/proxy/async`, headers, 16);
+    print('proxy.get', through.rate, 'requests/s');
+    print('proxy.get.cpu', ((cpuSeconds(server.pid) - cpu) * 1e6) / (through.rate * 5), 'us CPU/request');
+    print('proxy.get.ratio', through.rate / direct.rate);
+    print('proxy.added.p50', load(`${server.url}/proxy/async`, headers, 1).p50 - load(`${url}/async`, {}, 1).p50, 'ms');
+    await server.stop();
+    provider.kill();
+}
+
+/* webhook: from the provider's event to the app's webhook about the record it became. */
+
+async function webhookBench(): Promise<void> {
+    const { server, app } = await serverWithApp();
+    await server.integration();
+    await server.deploy({
+        'fake/syncs/items': sync('', {
+            autoStart: false,
+            more: `webhookSubscriptions: ['item.saved'], onWebhook: async (nango, payload) => { await nango.batchSave([payload.item], 'Item'); },`
+        })
+    });
+    await server.connection('c1', 'http://127.0.0.1:9');
+    const to = (await server.ok('GET', '/integrations/fake?include=webhook')).data.webhook_url as string;
+    const waits: number[] = [];
+    for (let i = 0; i < 300; i++) {
+        const from = performance.now();
+        const body = JSON.stringify({ type: 'item.saved', connectionId: 'c1', item: { id: String(i) } });
+        await fetch(to, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+        await app.syncs(i + 1, (hook) => hook.syncType === 'WEBHOOK');
+        waits.push(performance.now() - from);
+    }
+    const sorted = waits.slice(20).toSorted((a, b) => a - b); // the runner is warm
+    print('webhook.event_to_delivery.p50', sorted[Math.floor(sorted.length * 0.5)]!, 'ms');
+    print('webhook.event_to_delivery.p99', sorted[Math.floor(sorted.length * 0.99)]!, 'ms');
+    await server.stop();
+    app.close();
+}
+
+const benches: Record<string, () => Promise<void>> = { start, sync: syncBench, runs: runsBench, proxy: proxyBench, webhook: webhookBench };
 const wanted = process.argv.slice(2).length ? process.argv.slice(2) : Object.keys(benches);
 for (const name of wanted) {
     const bench = benches[name];
