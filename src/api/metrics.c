@@ -2,6 +2,7 @@
 #include "api/metrics.h"
 
 #include "api/handlers.h"
+#include "auth/refresh.h"
 #include "base/clock.h"
 #include "db/db.h"
 #include "http/client.h"
@@ -144,6 +145,15 @@ static void write_limiter(const struct engine *e, struct buf *out)
 		(int64_t)s.limited);
 }
 
+static void write_tokens(const struct engine *e, struct buf *out)
+{
+	struct refresher_stats s = refresher_stats(e->refresher);
+
+	single(out, "tokens_renewed_total", "counter", "Tokens of connections renewed", s.renewed);
+	single(out, "tokens_failed_total", "counter", "Tokens that could not be renewed", s.failed);
+	single(out, "tokens_in_flight", "gauge", "Tokens being looked at or renewed", s.in_flight);
+}
+
 bool metrics(struct api_call *call)
 {
 	const struct engine *e = call->eng;
@@ -161,5 +171,6 @@ bool metrics(struct api_call *call)
 	write_runs(e, out);
 	write_outgoing(e, out);
 	write_limiter(e, out);
+	write_tokens(e, out);
 	return false;
 }

@@ -42,6 +42,7 @@ struct refresh {
 struct refresher {
 	struct refresher_config cfg;
 	struct refresh *refreshes;
+	int64_t renewed, failed; /* tokens, since the start */
 	struct timer timer;
 	void (*drained)(void *ctx);
 	void *drained_ctx;
@@ -290,6 +291,7 @@ static int enter_saved(struct flow *f)
 		return f->err.code;
 	}
 	r->outcome.renewed = r->outcome.usable = true;
+	r->in->renewed++;
 	log_info(NULL, "token refreshed", LOG_SV("integration", r->subject.conn.integration),
 		LOG_SV("connection", r->subject.conn.connection_id),
 		LOG_BOOL("saved", r->subject.swapped));
@@ -306,6 +308,7 @@ static int enter_failed(struct flow *f)
 	struct refresh *r = refresh_of(f);
 	const struct subject *s = &r->subject;
 
+	r->in->failed++;
 	log_warn(NULL, "token not refreshed", LOG_SV("integration", s->conn.integration),
 		LOG_SV("connection", s->conn.connection_id), LOG_STR("error", s->failure.message));
 	if (s->owed > 0 && r->in->cfg.owed)
@@ -479,6 +482,15 @@ void refresher_free(struct refresher *in)
 	assert(!in->refreshes);
 	timer_stop(in->cfg.loop, &in->timer);
 	mem_free(in);
+}
+
+struct refresher_stats refresher_stats(const struct refresher *in)
+{
+	struct refresher_stats s = { .renewed = in->renewed, .failed = in->failed };
+
+	for (const struct refresh *r = in->refreshes; r; r = r->next)
+		s.in_flight++;
+	return s;
 }
 
 void refresher_drain(struct refresher *in, void (*fn)(void *ctx), void *ctx)

@@ -39,6 +39,12 @@ OWN_FN(struct refresher, refresher_free)
 /* Calls fn, later, when no refresh is in flight. */
 void refresher_drain(struct refresher *r, void (*fn)(void *ctx), void *ctx);
 
+/* Since the start; in_flight: now. */
+struct refresher_stats {
+	int64_t renewed, failed, in_flight;
+};
+struct refresher_stats refresher_stats(const struct refresher *r);
+
 enum refresh_why {
 	REFRESH_DUE, /* if the token is about to expire */
 	REFRESH_REFUSED, /* the provider refused the token, unless it has just been renewed */

@@ -205,6 +205,10 @@ static void two_servers_share_one_refresh(void **state UNUSED)
 	run(&r, DB_READ, job_read);
 	assert_non_null(strstr(r.credentials, "\"refresh_token\":\"refresh-1\""));
 	assert_non_null(strstr(r.credentials, "\"config_override\":{\"client_id\":\"c\"}"));
+	struct refresher_stats a = refresher_stats(r.refreshers[0]);
+	struct refresher_stats b = refresher_stats(r.refreshers[1]);
+	assert_int_equal(a.renewed + b.renewed, 1);
+	assert_int_equal(a.failed + b.failed + a.in_flight + b.in_flight, 0);
 	/* A demand that comes while another server answers one is met by it. */
 	ask(&r, 0, 0, REFRESH_DEMANDED);
 	ask(&r, 1, 1, REFRESH_DEMANDED);
