@@ -424,7 +424,7 @@ static void wait_for_message(struct killing *k)
 
 static void kill_one(struct killing *k, struct noise *n)
 {
-	int fds[2], status;
+	int fds[2], status = 0;
 	int64_t life_us = noise_pick(n, (unsigned)k->kills->most_ms * 1000);
 
 	if (pipe(fds) != 0)
