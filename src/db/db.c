@@ -189,6 +189,24 @@ static int rehearse(struct dbc *c, struct job *job)
 	return 0;
 }
 
+/*
+ * Nothing stands in the transaction yet that would have to stay if the job fails. A savepoint would
+ * keep a copy of every page the job changes, which may be tens of megabytes.
+ */
+static int job_first(struct dbc *c, struct job *job)
+{
+	struct err err;
+
+	int rc = rehearse(c, job);
+	if (rc == 0)
+		rc = job_call(c, job);
+	if (rc < 0) {
+		c->be->rollback(c);
+		(void)c->be->begin(c, DB_WRITE, &err); /* else the transaction is lost */
+	}
+	return rc;
+}
+
 static int job_in_savepoint(struct dbc *c, struct job *job)
 {
 	TRY(c->be->savepoint(c, &job->err));
@@ -228,12 +246,14 @@ static int group_fill(struct worker *w, struct job *first, struct err *err)
 	struct dbc *c = w->c;
 	int64_t since_us = clock_mono_us();
 	struct job *job = first, *last = first;
+	bool empty = true;
 
 	for (unsigned n = 1; job; n++) {
 		if (job != last)
 			last->next = job;
 		last = job;
-		job_in_savepoint(c, job);
+		if ((empty ? job_first : job_in_savepoint)(c, job) == 0)
+			empty = false;
 		if (!c->be->in_transaction(c)) {
 			*err = job->err;
 			return err_wrap(err, "the transaction was lost");

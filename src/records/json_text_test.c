@@ -5,6 +5,7 @@
  */
 #include "data/json.h"
 #include "records/json_canon.h"
+#include "records/json_plain_test.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,20 +175,6 @@ static void break_text(struct buf *b)
 	}
 }
 
-/* Nothing that jansson refuses though it is JSON, or holds with loss. */
-static bool is_plain(struct sv text)
-{
-	size_t digits = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-		digits = c >= '0' && c <= '9' ? digits + 1 : 0;
-		if (digits > 15 || c == '.' || c == 'e' || c == 'E' || c == '\\')
-			return false;
-	}
-	return true;
-}
-
 static void judge(unsigned number, struct sv value, struct buf *text, int counts[2])
 {
 	own(json_unref) struct json_t *doc = NULL;
@@ -198,10 +185,10 @@ static void judge(unsigned number, struct sv value, struct buf *text, int counts
 	buf_printf(text, "{\"id\":\"x\",\"v\":%.*s}", SV(value));
 	bool mine = ours(buf_sv(text), hash), theirs = json_parse(buf_sv(text), &doc, &err) == 0;
 	counts[mine]++;
-	if ((theirs && !mine) || (mine && !theirs && is_plain(value)))
+	if ((theirs && !mine) || (mine && !theirs && json_is_plain(value)))
 		fail_msg(
 			"seed %u: accepted %d, by jansson %d: %s", number, mine, theirs, text->ptr);
-	if (!theirs || !is_plain(value))
+	if (!theirs || !json_is_plain(value))
 		return;
 	buf_clear(text);
 	json_dump_sorted(doc, text);

@@ -2,6 +2,7 @@
 #include "data/json.h"
 #include "fuzz.h"
 #include "records/json_canon.h"
+#include "records/json_plain_test.h"
 
 static struct jc_scratch *scratch;
 
@@ -53,20 +54,6 @@ static void check_batch(struct sv text, struct arena *arena)
 		check_record(&r[i], arena);
 }
 
-/* Numbers that a double or int64_t holds without loss, and nothing jansson refuses. */
-static bool is_plain(struct sv text)
-{
-	size_t digits = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-		digits = c >= '0' && c <= '9' ? digits + 1 : 0;
-		if (digits > 15 || c == '.' || c == 'e' || c == 'E' || c == '\\')
-			return false;
-	}
-	return true;
-}
-
 static void check_against_jansson(struct sv value, struct arena *arena)
 {
 	struct sv text =
@@ -79,8 +66,8 @@ static void check_against_jansson(struct sv value, struct arena *arena)
 		return;
 	bool ours = one(text, arena, &a), theirs = json_parse(text, &doc, NULL) == 0;
 	CHECK(ours || !theirs);
-	CHECK(theirs || !ours || !is_plain(value));
-	if (theirs && is_plain(value)) {
+	CHECK(theirs || !ours || !json_is_plain(value));
+	if (theirs && json_is_plain(value)) {
 		buf_init(&dump, 1 << 22);
 		json_dump_compact(doc, &dump);
 		CHECK(one(buf_sv(&dump), arena, &b) && same(&a, &b));
