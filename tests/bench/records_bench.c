@@ -26,8 +26,7 @@ struct bench {
 	struct db *db;
 	struct loop *loop;
 	struct keyring *keys;
-	char dir[200];
-	const char *url; /* NULL: SQLite in dir */
+	struct bench_place place;
 	int records, runs, busy;
 	int64_t cpu_us; /* of what was measured last */
 };
@@ -177,7 +176,7 @@ static double all_runs(struct bench *b, struct run *runs, void (*start)(struct r
 /* The processor time tells more than the clock on a machine that does other things as well. */
 static double report(struct bench *b, const char *name, double rate, double floor_rate)
 {
-	const char *store = b->url ? "postgres." : "";
+	const char *store = b->place.url ? "postgres." : "";
 
 	printf("records.%s%s %.0f records/s\n", store, name, rate);
 	printf("records.%s%s.cpu %.1f us/record\n", store, name, (double)b->cpu_us / b->records);
@@ -217,8 +216,9 @@ static void open_all(struct bench *b)
 	if (keyring_add(b->keys, 1, 1, sv_make((char *)wrapped, sizeof(wrapped)), &err) < 0)
 		die(&err);
 	b->loop = loop_new();
-	snprintf(path, sizeof(path), "%s/records.db", b->dir);
-	if (db_open(&(struct db_config){ .path = path, .url = b->url }, b->loop, &b->db, &err) < 0)
+	snprintf(path, sizeof(path), "%s/records.db", b->place.dir);
+	if (db_open(&(struct db_config){ .path = path, .url = b->place.url }, b->loop, &b->db,
+		    &err) < 0)
 		die(&err);
 }
 
@@ -249,7 +249,8 @@ static void bench_run(struct bench *b)
 	struct floor f = {
 		.records = b->records, .batch = BATCH, .bytes = RECORD_BYTES + AEAD_OVERHEAD
 	};
-	double floor_rate = b->url ? floor_postgres(b->url, &f) : floor_sqlite(b->dir, &f);
+	double floor_rate =
+		b->place.url ? floor_postgres(b->place.url, &f) : floor_sqlite(b->place.dir, &f);
 	b->cpu_us = f.cpu_us;
 	report(b, "floor", floor_rate, 0);
 	struct run *runs = make_runs(b);
@@ -266,22 +267,12 @@ int main(int argc, char **argv)
 	struct bench b = { .records = argc > 1 ? atoi(argv[1]) : 200000,
 		.runs = argc > 2 ? atoi(argv[2]) : 2 };
 	const char *where = argc > 3 ? argv[3] : "/tmp";
-	char command[256];
 
-	if (strcmp(where, "postgres") == 0)
-		where = getenv("TIDEMARK_TEST_POSTGRES") ? getenv("TIDEMARK_TEST_POSTGRES")
-							 : "none";
-	if (strncmp(where, "postgres://", 11) == 0) {
-		b.url = where;
-		where = "/tmp";
-	}
-	snprintf(b.dir, sizeof(b.dir), "%s/records-bench-XXXXXX", where);
-	if (b.records < 1 || b.runs < 1 || !mkdtemp(b.dir)) {
+	if (b.records < 1 || b.runs < 1 || !bench_place_open(where, &b.place)) {
 		fprintf(stderr,
 			"usage: records_bench [records [runs [folder | postgres[://...]]]]\n");
 		return 2;
 	}
 	bench_run(&b);
-	snprintf(command, sizeof(command), "rm -rf %s", b.dir);
-	return system(command);
+	return bench_place_close(&b.place);
 }

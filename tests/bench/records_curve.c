@@ -1,6 +1,7 @@
 /*
- * What a record costs as its dataset grows, on SQLite: first save, unchanged, all changed, feed, at
- * 10 thousand to 2 million records of 1 KB in one dataset. Usage: records_curve [most [folder]].
+ * What a record costs as its dataset grows: first save, unchanged, all changed, feed, at 10
+ * thousand to 2 million records of 1 KB in one dataset. Usage: records_curve [most [folder |
+ * postgres[://...]]]. On PostgreSQL the processor time is ours, not the server's: look at the rate.
  * One batch at a time, made when it is needed: the store is all that takes memory, and making is
  * not measured. The first save is that of all records since the point before; the others take 20
  * batches spread over the dataset, and as many pages of the feed.
@@ -23,7 +24,7 @@ struct curve {
 	struct db *db;
 	struct keyring *keys;
 	struct records_of of;
-	char dir[200];
+	struct bench_place place;
 	struct buf text;
 	int64_t run;
 	signed char versions[MOST / BATCH]; /* of the batches, as they are stored */
@@ -68,9 +69,11 @@ static void report(struct curve *k, int size, const char *name)
 {
 	double cpu = (double)(others_cpu_us() - k->cpu_since_us);
 
-	printf("curve.%d.%s %.0f records/s\n", size, name,
+	const char *store = k->place.url ? "postgres." : "";
+
+	printf("curve.%s%d.%s %.0f records/s\n", store, size, name,
 		(double)k->records / (double)k->wall_us * 1e6);
-	printf("curve.%d.%s.cpu %.1f us/record\n", size, name, cpu / (double)k->records);
+	printf("curve.%s%d.%s.cpu %.1f us/record\n", store, size, name, cpu / (double)k->records);
 	fflush(stdout);
 }
 
@@ -170,7 +173,7 @@ static void measure(struct curve *k, int from, int to)
 	begin(k);
 	read_pages(k, to / BATCH);
 	report(k, to, "feed");
-	printf("curve.%d.rss %.0f MB\n", to, rss_mb());
+	printf("curve.%s%d.rss %.0f MB\n", k->place.url ? "postgres." : "", to, rss_mb());
 }
 
 static void open_store(struct curve *k)
@@ -183,9 +186,10 @@ static void open_store(struct curve *k)
 	aead_key_init(&m.key, 0, bytes);
 	k->keys = keyring_new(&m);
 	keyring_make(k->keys, 1, wrapped);
-	snprintf(path, sizeof(path), "%s/records.db", k->dir);
+	snprintf(path, sizeof(path), "%s/records.db", k->place.dir);
 	if (keyring_add(k->keys, 1, 1, sv_make((char *)wrapped, sizeof(wrapped)), &err) < 0 ||
-		db_open(&(struct db_config){ .path = path }, NULL, &k->db, &err) < 0)
+		db_open(&(struct db_config){ .path = path, .url = k->place.url }, NULL, &k->db,
+			&err) < 0)
 		die(err.msg);
 	k->of = (struct records_of){
 		.keys = k->keys, .environment = 1, .connection = 1, .model = SV_LIT("Contact")
@@ -198,17 +202,14 @@ int main(int argc, char **argv)
 	static const int sizes[] = { 0, 10000, 100000, 500000, 1000000, MOST };
 	static struct curve k;
 	int most = argc > 1 ? atoi(argv[1]) : MOST;
-	char command[256];
 
-	snprintf(k.dir, sizeof(k.dir), "%s/records-curve-XXXXXX", argc > 2 ? argv[2] : "/tmp");
-	if (most < sizes[1] || !mkdtemp(k.dir)) {
-		fprintf(stderr, "usage: records_curve [most [folder]]\n");
+	if (most < sizes[1] || !bench_place_open(argc > 2 ? argv[2] : "/tmp", &k.place)) {
+		fprintf(stderr, "usage: records_curve [most [folder | postgres[://...]]]\n");
 		return 2;
 	}
 	open_store(&k);
 	for (size_t i = 1; i < ARRAY_LEN(sizes) && sizes[i] <= most; i++)
 		measure(&k, sizes[i - 1], sizes[i]);
 	db_close(k.db);
-	snprintf(command, sizeof(command), "rm -rf %s", k.dir);
-	return system(command);
+	return bench_place_close(&k.place);
 }

@@ -1,5 +1,8 @@
 #include "records_made.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 static uint32_t mix(uint32_t x)
 {
 	x = (x ^ x >> 16) * 0x7feb352du;
@@ -37,4 +40,27 @@ void make_batch(struct buf *out, int first, int count, int version)
 		make_record(out, first + i, version);
 	}
 	buf_char(out, ']');
+}
+
+bool bench_place_open(const char *where, struct bench_place *ret)
+{
+	const char *cluster = getenv("TIDEMARK_TEST_POSTGRES");
+
+	*ret = (struct bench_place){ 0 };
+	if (strcmp(where, "postgres") == 0)
+		where = cluster ? cluster : "no TIDEMARK_TEST_POSTGRES";
+	if (strncmp(where, "postgres://", 11) == 0) {
+		ret->url = where;
+		where = "/tmp";
+	}
+	snprintf(ret->dir, sizeof(ret->dir), "%s/records-bench-XXXXXX", where);
+	return mkdtemp(ret->dir) != NULL;
+}
+
+int bench_place_close(const struct bench_place *p)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "rm -rf %s", p->dir);
+	return system(command);
 }
