@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startFake, type Fake } from '../fake/fake.ts';
 import { limited } from '../fake/limited.ts';
-import { App, Server, serverWithApp, sync } from './harness.ts';
+import { App, Server, serverWithApp, sync, until } from './harness.ts';
 
 let server: Server;
 let app: App;
@@ -31,8 +31,8 @@ after(async () => {
     app.close();
 });
 
-async function metric(name: string): Promise<number> {
-    const answer = await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${server.key}` } });
+async function metric(name: string, of = server): Promise<number> {
+    const answer = await fetch(`${of.url}/metrics`, { headers: { authorization: `Bearer ${of.key}` } });
     const line = (await answer.text()).split('\n').find((line) => line.startsWith(`tidemark_${name} `));
     assert.ok(line, name);
     return Number(line.split(' ')[1]);
@@ -121,7 +121,22 @@ test('a run that waits can be cancelled', async () => {
     await server.trigger('one', 'forever');
     await server.said('forever', /waiting about \d+ ms for the provider's rate limit/);
     await server.ok('POST', '/sync/pause', { syncs: ['one'], provider_config_key: 'fake', connection_id: 'forever' });
-    const deadline = AbortSignal.timeout(10_000);
-    while ((await metric('rate_limit_waiting')) > 0) assert.equal(deadline.aborted, false);
+    await until('that nothing waits', async () => (await metric('rate_limit_waiting')) === 0);
     assert.equal(fake.requests.filter(({ path }) => path === '/forever').length, 1);
+});
+
+test('a stopping server does not wait for a quota', async () => {
+    const short = await Server.start({ args: ['--drain-timeout', '300ms'] });
+    fake.on('GET', '/later', (_, response) => {
+        response.writeHead(200, { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '30' });
+        response.end('{}');
+    });
+    await short.integration();
+    await short.connection('later', fake.url);
+    const ask = () => short.api('GET', '/proxy/later', undefined, { 'provider-config-key': 'fake', 'connection-id': 'later' });
+    assert.equal((await ask()).status, 200);
+    const waiting = ask().catch(() => {});
+    await until('a request that waits', async () => (await metric('rate_limit_waiting', short)) === 1);
+    assert.equal(await short.stop(), 0);
+    await waiting;
 });
