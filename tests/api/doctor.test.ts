@@ -6,6 +6,7 @@ import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { binary, run, Server, sync, tempDir } from './harness.ts';
+import { cluster } from './postgres.ts';
 
 let server: Server;
 
@@ -113,6 +114,22 @@ test('records that were changed behind our back', async () => {
     await tamper(data, 'UPDATE datasets SET live = 7');
     await tamper(data, 'DELETE FROM record_feed');
     assert.match((await ask()).stdout, /^fail  records: .*it is not in the feed/m);
+});
+
+test('PostgreSQL: its version and clock, the key of its servers, a database that is away', { skip: !cluster }, async () => {
+    const shared = await Server.start();
+    const found = await shared.beside(['doctor']);
+    assert.equal(found.code, 0, found.stdout);
+    assert.match(found.stdout, /^ok    database: PostgreSQL \d+.*, schema \d+$/m);
+    assert.match(found.stdout, /^ok    clock: /m);
+    assert.doesNotMatch(found.stdout, /data folder|write-ahead log/);
+    const wrong = await shared.beside(['doctor'], { TIDEMARK_ENCRYPTION_KEY: randomBytes(32).toString('base64') });
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stdout, /^fail  master key: .*not the one/m);
+    await shared.stop();
+    const away = await doctor(['--json', '--database', 'postgres://127.0.0.1:1/none'], { TIDEMARK_ENCRYPTION_KEY: shared.masterKey });
+    assert.equal(away.code, 1);
+    assert.match(JSON.parse(away.stdout).checks.find((c: any) => c.what === 'database').detail, /cannot be reached/);
 });
 
 test('a damaged file', async () => {
