@@ -30,6 +30,7 @@ struct dryrun {
 	struct live live;
 	struct json_t *given_metadata, *given_checkpoint; /* what it found; owned */
 	int64_t began_ms;
+	struct usage usage;
 };
 
 static void usage(FILE *to)
@@ -237,6 +238,7 @@ static int run(struct dryrun *d, struct err *err)
 	char exe[PATH_MAX];
 
 	TRY(exe_path(exe, sizeof(exe), err));
+	usage_begin(&d->usage);
 	struct runner_pool_config cfg = { .exe = exe, .processes = 1, .hang_ms = HANG_MS };
 	own(loop_free) struct loop *loop = loop_new();
 	own(runner_pool_free) struct runner_pool *pool = runner_pool_new(loop, &cfg);
@@ -271,9 +273,8 @@ static int conclude(struct dryrun *d, struct project *p, struct project_fn *f, s
 
 	print_result(d);
 	if (d->diagnostics) {
-		struct usage usage = { 0 };
-		usage_add(&usage, l, f->name);
-		usage_print(&usage);
+		usage_add(&d->usage, l, f->name);
+		usage_print(&d->usage);
 	}
 	if (l->problem.len) {
 		/* That it fails in this way may be just what the test is to say. */

@@ -374,6 +374,7 @@ static int run_suite(struct suite *s, struct err *err)
 	if (s->count == 0)
 		return err_set(err, ERR_NOT_FOUND, "no function matches '%s'", s->filter);
 	TRY(project_build(&s->project, false, err));
+	usage_begin(&s->usage);
 	TRY(exe_path(exe, sizeof(exe), err));
 	struct runner_pool_config cfg = { .exe = exe };
 	own(loop_free) struct loop *loop = loop_new();

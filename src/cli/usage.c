@@ -14,6 +14,19 @@ static void keep_peak(int64_t value, int64_t *peak, char *name, size_t size, con
 	snprintf(name, size, "%s", of);
 }
 
+static int64_t children_peak(void)
+{
+	struct rusage children;
+
+	getrusage(RUSAGE_CHILDREN, &children);
+	return children.ru_maxrss * INT64_C(1024);
+}
+
+void usage_begin(struct usage *u)
+{
+	*u = (struct usage){ .before = children_peak() };
+}
+
 void usage_add(struct usage *u, const struct local_run *l, const char *name)
 {
 	if (u->runs++ == 0 || l->started_us < u->started_us)
@@ -27,14 +40,14 @@ void usage_add(struct usage *u, const struct local_run *l, const char *name)
 
 void usage_print(const struct usage *u)
 {
-	struct rusage children;
 	int64_t peak = u->memory_peak, wall = clock_mono_us() - u->started_us;
+	int64_t runners = children_peak();
 
 	if (u->runs == 0)
 		return;
-	getrusage(RUSAGE_CHILDREN, &children);
-	if (peak < children.ru_maxrss * INT64_C(1024))
-		peak = children.ru_maxrss * INT64_C(1024);
+	/* Not above what it was before: then it is still that of another program. */
+	if (runners > u->before && runners > peak)
+		peak = runners;
 	fprintf(stderr, "time: %.1f ms, %u runs, %u requests\n", (double)wall / 1e3, u->runs,
 		u->requests);
 	fprintf(stderr, "memory: average %.1f MB, peak %.1f MB (%s)\n",
