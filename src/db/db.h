@@ -1,8 +1,9 @@
 /*
  * The database: one interface, two back ends behind it (SQLite file; PostgreSQL). What blocks is a
  * job: straight-line C that runs on a database thread with a connection, inside one transaction.
- * SQLite has one writer thread and N readers; queued write jobs share a commit (each in its own
- * savepoint), and a job completes only after the commit that holds it is durable.
+ * SQLite has one writer thread and N readers; queued write jobs share a commit (one that
+ * fails takes back only its own), and a job completes only after the commit that holds it is
+ * durable.
  *
  * Threads: db_submit from the loop thread; completions arrive on the loop; everything that takes a
  * struct dbc only inside a job. All text of SQL lives in sql/ and is reached by enum query.
