@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startFake, type Fake } from '../fake/fake.ts';
 import { json } from '../fake/replies.ts';
-import { App, Server, serverWithApp, sync } from './harness.ts';
+import { App, run, Server, serverWithApp, sync } from './harness.ts';
 
 let server: Server;
 let app: App;
@@ -247,6 +247,19 @@ test('end user, tags and webhook URL can be changed', async () => {
     assert.equal((await server.api('PATCH', path('patched'), { nothing: 1 })).status, 400);
 });
 
+const filesOf = (dir: string) =>
+    readdirSync(dir, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ name, parentPath }) => ({ name, bytes: readFileSync(join(parentPath, name)) }));
+
+/** All there is in a PostgreSQL database, binary columns in hexadecimal. */
+async function dump(url: string): Promise<Buffer> {
+    const { code, stdout, stderr } = await run('pg_dump', ['-d', url]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /COPY public\.record_feed/);
+    return Buffer.from(stdout);
+}
+
 test('a secret is in no log and in no file in clear, and neither are records', async () => {
     const secret = `sekret-${randomUUID()}`;
     const record = `payload-${randomUUID()}`;
@@ -282,10 +295,9 @@ test('a secret is in no log and in no file in clear, and neither are records', a
         for (const message of messages.data) assert.ok(!JSON.stringify(message).includes(secret), `in the users' log: ${JSON.stringify(message)}`);
     }
     assert.ok(!server.log.join('\n').includes(secret), 'the log of the server');
-    const files = readdirSync(server.data, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-    assert.ok(files.length > 0);
-    for (const file of files) {
-        const bytes = readFileSync(join(file.parentPath, file.name));
-        for (const clear of [secret, record, password, client, server.key]) assert.ok(!bytes.includes(clear), `${clear.slice(0, 8)} in ${file.name}`);
-    }
+    const kept = server.database ? [{ name: 'the database', bytes: await dump(server.database) }] : filesOf(server.data);
+    assert.ok(kept.length > 0);
+    for (const { name, bytes } of kept)
+        for (const clear of [secret, record, password, client, server.key])
+            for (const text of [clear, Buffer.from(clear).toString('hex')]) assert.ok(!bytes.includes(text), `${clear.slice(0, 8)} in ${name}`);
 });

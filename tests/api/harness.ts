@@ -36,8 +36,11 @@ export function tempDir(): string {
     return dir;
 }
 
+/** How long what must come is waited for. On a shared database, work of a node that died is taken over after its lease. */
+const PATIENCE_MS = cluster ? 50_000 : 15_000;
+
 /** What `check` returns, once that is something; for states that nothing announces. */
-export async function until<T>(what: string, check: () => T | Promise<T>, ms = 15_000): Promise<NonNullable<T>> {
+export async function until<T>(what: string, check: () => T | Promise<T>, ms = PATIENCE_MS): Promise<NonNullable<T>> {
     const late = performance.now() + ms;
     for (;;) {
         const found = await check();
@@ -430,7 +433,7 @@ export class App {
     }
 
     /** Webhooks that fit, once there are `count` of them. */
-    async hooks(count: number, fits: (hook: Webhook) => boolean = () => true, ms = 15_000): Promise<Webhook[]> {
+    async hooks(count: number, fits: (hook: Webhook) => boolean = () => true, ms = PATIENCE_MS): Promise<Webhook[]> {
         const found = () => this.webhooks.filter(fits);
         let wake = () => {};
         const late = AbortSignal.timeout(ms);
@@ -446,13 +449,13 @@ export class App {
     }
 
     /** Bodies of the webhooks of finished runs that fit, once there are `count` of them. */
-    async syncs(count: number, fits: (body: any) => boolean = () => true, ms = 15_000): Promise<any[]> {
+    async syncs(count: number, fits: (body: any) => boolean = () => true, ms = PATIENCE_MS): Promise<any[]> {
         const hooks = await this.hooks(count, ({ body }) => body.type === 'sync' && fits(body), ms);
         return hooks.map(({ body }) => body);
     }
 
     /** Does what starts a run; resolves with the body of the next webhook of that sync. */
-    async after(what: () => unknown, sync: string, fits: (body: any) => boolean = () => true, ms = 15_000): Promise<any> {
+    async after(what: () => unknown, sync: string, fits: (body: any) => boolean = () => true, ms = PATIENCE_MS): Promise<any> {
         const mine = (body: any) => body.syncName === sync && fits(body);
         const before = this.webhooks.filter(({ body }) => body.type === 'sync' && mine(body)).length;
         await what();
