@@ -14,7 +14,7 @@
 #include "webhook/sign.h"
 
 /* How long a claimed row is ours: longer than an attempt can last. */
-enum { CLAIM_MS = 60000 };
+enum { CLAIM_MS = 35000 };
 /* spec/orchestration.md 5.4: 20 s per attempt, five hops. */
 enum { ATTEMPT_MS = 20000, MAX_HOPS = 5, PARALLEL = 32 };
 enum { LOGGED_BODY_MAX = 64 << 10 };
