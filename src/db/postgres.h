@@ -18,9 +18,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* The server's era (struct pg_conn), as an expression. */
-#define PG_ERA "(SELECT stats_reset::text FROM pg_stat_archiver)"
-
 /* How long a job is tried again while the server cannot be reached; a restart fits into it. */
 #define PG_PATIENCE_MS 30000
 

@@ -25,9 +25,6 @@
 /* More than libpq has. */
 #define PG_SETTINGS_MAX 100
 
-/* "Tide", for the advisory lock of migrations. */
-#define MIGRATION_LOCK "1416193125"
-
 /* Certificates of the system, for connections whose URL says nothing of TLS. */
 static const char *const system_roots[] = {
 	"/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine */
@@ -154,29 +151,23 @@ static PGconn *try_connect(struct pg_store *s)
 	return connect_with(s, false);
 }
 
-static bool settings_hold(PGconn *pg)
+/* The only value of a query of our own, as text; "" when there is none. */
+static void read_value(struct pg_conn *p, enum query q, char *out, size_t size)
 {
-	PGresult *res = PQexec(pg, "SELECT current_setting('plan_cache_mode')");
-	bool hold = PQresultStatus(res) == PGRES_TUPLES_OK &&
-		    strcmp(PQgetvalue(res, 0, 0), "force_generic_plan") == 0;
+	PGresult *res = PQexec(p->pg, query_texts[q].postgres);
 
+	out[0] = 0;
+	if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1)
+		snprintf(out, size, "%s", PQgetvalue(res, 0, 0));
 	PQclear(res);
-	return hold;
 }
 
-/*
- * A server that has crashed loses the ids of transactions that had not reached its disk, and gives
- * them out again. It also loses its statistics, which note when they began: that is how a crash,
- * or another server in the place of this one, is told from a connection that broke.
- */
-static void read_era(struct pg_conn *p)
+static bool settings_hold(struct pg_conn *p)
 {
-	PGresult *res = PQexec(p->pg, "SELECT " PG_ERA);
+	char held[4];
 
-	p->era[0] = 0;
-	if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1)
-		snprintf(p->era, sizeof(p->era), "%s", PQgetvalue(res, 0, 0));
-	PQclear(res);
+	read_value(p, Q_PG_SETTINGS_HELD, held, sizeof(held));
+	return held[0] != 0;
 }
 
 int pg_connect(struct pg_conn *p, struct err *err)
@@ -192,9 +183,9 @@ int pg_connect(struct pg_conn *p, struct err *err)
 		return rc;
 	}
 	PQsetNoticeProcessor(p->pg, quiet, NULL);
-	if (!s->unset && !settings_hold(p->pg))
+	if (!s->unset && !settings_hold(p))
 		s->unset = true;
-	read_era(p);
+	read_value(p, Q_PG_ERA, p->era, sizeof(p->era));
 	PQenterPipelineMode(p->pg);
 	s->reachable = true;
 	return 0;
@@ -340,10 +331,9 @@ static int schema_begin(struct pg_conn *p, int64_t *ret_version, struct err *err
 {
 	int64_t tables;
 
-	TRY(run(p, "schema",
-		"BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;"
-		"SELECT pg_advisory_xact_lock(" MIGRATION_LOCK ")",
+	TRY(run(p, "schema", "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0",
 		NULL, err));
+	TRY(run(p, "schema", query_texts[Q_PG_MIGRATION_LOCK].postgres, NULL, err));
 	TRY(read_version(p, ret_version, err));
 	if (*ret_version >= 0)
 		return 0;

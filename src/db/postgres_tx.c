@@ -2,6 +2,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "db/postgres.h"
+#include "db/sql.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -93,15 +94,6 @@ int pg_round_trip(struct pg_conn *p, const char *what, PGresult **ret, struct er
 
 /* Begin and end. */
 
-/* Where a pooler dropped what we asked for at the start, each transaction asks again. */
-#define SETTINGS                                                                      \
-	"SELECT set_config('plan_cache_mode', 'force_generic_plan', true),"           \
-	" set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true)," \
-	" set_config('enable_bitmapscan', 'off', true),"                              \
-	" set_config('enable_hashjoin', 'off', true),"                                \
-	" set_config('enable_mergejoin', 'off', true),"                               \
-	" set_config('lock_timeout', '60s', true)"
-
 int pg_begin(struct dbc *c, enum db_mode mode, struct err *err)
 {
 	struct pg_conn *p = pg_conn_of(c);
@@ -127,10 +119,10 @@ int pg_queue_begin(struct pg_conn *p, struct err *err)
 	else
 		TRY(pg_queue(p, "BEGIN ISOLATION LEVEL READ COMMITTED", err));
 	if (p->store->unset)
-		TRY(pg_queue(p, SETTINGS, err));
+		TRY(pg_queue(p, query_texts[Q_PG_SETTINGS].postgres, err));
 	if (p->mode == DB_WRITE) {
 		p->id_at = p->queued;
-		TRY(pg_queue(p, "SELECT pg_current_xact_id()::text", err));
+		TRY(pg_queue(p, query_texts[Q_PG_TRANSACTION].postgres, err));
 	}
 	return 0;
 }
@@ -164,27 +156,17 @@ static void nap_ms(int64_t ms)
 	nanosleep(&t, NULL);
 }
 
-/*
- * "committed", "aborted", "in progress"; "" when the server does not know. In another era than that
- * of the transaction its id may be another's: one that was committed proves nothing then. But any
- * other state proves that ours was not, as the id of what was committed is never given out again.
- */
-#define OUTCOME                                                                      \
-	"SELECT CASE WHEN " PG_ERA " = '%s' THEN COALESCE(pg_xact_status(t.id), '')" \
-	" WHEN t.id >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'aborted'"       \
-	" WHEN pg_xact_status(t.id) IN ('aborted', 'in progress') THEN 'aborted'"    \
-	" ELSE '' END FROM (SELECT '%s'::xid8 AS id) AS t"
-
+/* See the query for what `out` can be. */
 static int ask_outcome(struct pg_conn *p, const char *era, char out[16], struct err *err)
 {
-	own_in(buf_done) struct buf sql = { 0 };
+	const char *values[2] = { era, p->tx_id };
 	PGresult *res = NULL;
 
 	if (!p->pg)
 		TRY(pg_connect(p, err));
-	buf_init(&sql, 1024);
-	buf_printf(&sql, OUTCOME, era, p->tx_id);
-	TRY(pg_queue(p, sql.ptr, err));
+	if (!PQsendQueryParams(
+		    p->pg, query_texts[Q_PG_OUTCOME].postgres, 2, NULL, values, NULL, NULL, 1))
+		return lost(p, "outcome of a commit", err);
 	TRY(pg_round_trip(p, "outcome of a commit", &res, err));
 	if (PQntuples(res) == 1)
 		snprintf(out, 16, "%.*s", PQgetlength(res, 0, 0), PQgetvalue(res, 0, 0));
