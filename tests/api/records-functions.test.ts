@@ -76,7 +76,8 @@ const FUNCTIONS = {
 };
 
 before(async () => {
-    ({ server, app } = await serverWithApp());
+    // Room for a batch that is too large, sanitizers included.
+    ({ server, app } = await serverWithApp({ args: ['--runner-memory', '2G'] }));
     fake = await startFake();
     await server.integration();
     await server.deploy(FUNCTIONS);
