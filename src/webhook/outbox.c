@@ -263,6 +263,9 @@ static int settle_job(struct dbc *c, void *arg, struct err *err)
 		return db_exec(c, Q_OUTBOX_RELEASE,
 			ARGS(arg_i64(d->id), arg_i64(d->attempts), arg_i64(d->retry_ms)), NULL,
 			err);
+	/* Who adds to the lane meanwhile must see this row gone, or be seen here: else it waits for
+	 * ever. */
+	TRY(db_exec(c, Q_OUTBOX_LANE_LOCK, ARGS(arg_sv(d->lane)), NULL, err));
 	TRY(db_exec(c, Q_OUTBOX_END,
 		ARGS(arg_i64(d->id), arg_i64(d->attempts),
 			arg_str(d->end == END_DELIVERED ? "DELIVERED" : "DEAD"), status,
