@@ -74,14 +74,6 @@ static struct pg_types *types_learn(struct pg_store *s, enum query q, const PGre
 	return t;
 }
 
-static int lost(struct pg_conn *p, enum query q, struct err *err)
-{
-	int rc = pg_fail(p, NULL, query_texts[q].name, err);
-
-	pg_disconnect(p);
-	return rc;
-}
-
 /* Has the server parse the query, which tells the types of its parameters. */
 static int describe(
 	struct pg_conn *p, enum query q, const char *statement, PGresult **ret, struct err *err)
@@ -89,7 +81,7 @@ static int describe(
 	TRY(pg_queue_begin(p, err));
 	if (!PQsendPrepare(p->pg, statement, query_texts[q].postgres, 0, NULL) ||
 		!PQsendDescribePrepared(p->pg, statement))
-		return lost(p, q, err);
+		return pg_lost(p, query_texts[q].name, err);
 	p->queued += 2;
 	return pg_round_trip(p, query_texts[q].name, ret, err);
 }
@@ -122,7 +114,7 @@ static int send_query(struct pg_conn *p, enum query q, const struct pg_types *t,
 	} else {
 		if (!p->prepared[q]) {
 			if (!PQsendPrepare(p->pg, name, sql, t->count, t->oids))
-				return lost(p, q, err);
+				return pg_lost(p, query_texts[q].name, err);
 			p->queued++;
 		}
 		p->prepared[q] = true;
@@ -130,7 +122,7 @@ static int send_query(struct pg_conn *p, enum query q, const struct pg_types *t,
 			p->pg, name, v->count, v->values, v->lengths, v->formats, 1);
 	}
 	if (!sent)
-		return lost(p, q, err);
+		return pg_lost(p, query_texts[q].name, err);
 	p->queued++;
 	return 0;
 }

@@ -103,6 +103,9 @@ int pg_release(struct dbc *c, struct err *err);
 void pg_rollback_to(struct dbc *c);
 int pg_again_ms(struct dbc *c, unsigned attempt, int64_t since_ms);
 
+/* The connection refused to send: pg_fail, and it is given up. */
+int pg_lost(struct pg_conn *p, const char *what, struct err *err);
+
 /* Queues a command without arguments or answer. */
 int pg_queue(struct pg_conn *p, const char *sql, struct err *err);
 

@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Between attempts to connect again. */
@@ -103,7 +101,6 @@ int pg_listen(void *store, void (*heard)(void *ctx), void *ctx, struct err *err)
 {
 	struct pg_store *s = store;
 	struct pg_ear *e = NEW(struct pg_ear);
-	sigset_t all, old;
 
 	*e = (struct pg_ear){ .conn.store = s, .heard = heard, .ctx = ctx };
 	int rc = pipe_make(e->wake, err);
@@ -111,15 +108,12 @@ int pg_listen(void *store, void (*heard)(void *ctx), void *ctx, struct err *err)
 		mem_free(e);
 		return rc;
 	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&e->thread, NULL, ear_main, e);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc) {
+	rc = db_thread_start(&e->thread, ear_main, e, err);
+	if (rc < 0) {
 		close(e->wake[0]);
 		close(e->wake[1]);
 		mem_free(e);
-		return err_errno(err, rc, "cannot start a database thread");
+		return rc;
 	}
 	s->ear = e;
 	return 0;

@@ -12,7 +12,7 @@
 
 /* Sending and reading. */
 
-static int lost(struct pg_conn *p, const char *what, struct err *err)
+int pg_lost(struct pg_conn *p, const char *what, struct err *err)
 {
 	int rc = pg_fail(p, NULL, what, err);
 
@@ -23,7 +23,7 @@ static int lost(struct pg_conn *p, const char *what, struct err *err)
 int pg_queue(struct pg_conn *p, const char *sql, struct err *err)
 {
 	if (!PQsendQueryParams(p->pg, sql, 0, NULL, NULL, NULL, NULL, 1))
-		return lost(p, sql, err);
+		return pg_lost(p, sql, err);
 	p->queued++;
 	return 0;
 }
@@ -77,7 +77,7 @@ static int read_answers(
 int pg_round_trip(struct pg_conn *p, const char *what, PGresult **ret, struct err *err)
 {
 	PGresult *last = NULL;
-	int rc = PQpipelineSync(p->pg) ? 0 : lost(p, what, err);
+	int rc = PQpipelineSync(p->pg) ? 0 : pg_lost(p, what, err);
 
 	for (; rc == 0 && p->ends_unread; p->ends_unread--)
 		rc = read_answers(p, what, false, &last, err);
@@ -166,7 +166,7 @@ static int ask_outcome(struct pg_conn *p, const char *era, char out[16], struct 
 		TRY(pg_connect(p, err));
 	if (!PQsendQueryParams(
 		    p->pg, query_texts[Q_PG_OUTCOME].postgres, 2, NULL, values, NULL, NULL, 1))
-		return lost(p, "outcome of a commit", err);
+		return pg_lost(p, "outcome of a commit", err);
 	TRY(pg_round_trip(p, "outcome of a commit", &res, err));
 	if (PQntuples(res) == 1)
 		snprintf(out, 16, "%.*s", PQgetlength(res, 0, 0), PQgetvalue(res, 0, 0));
