@@ -133,16 +133,17 @@ static void disk(struct doctor *d)
 static void open_files(struct doctor *d)
 {
 	struct rlimit limit;
-	int64_t need = d->conf->max_connections + SPARE_FILES;
+	int64_t need = d->conf->max_connections + d->conf->provider_connections + SPARE_FILES;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	bool few = limit.rlim_cur != RLIM_INFINITY && (int64_t)limit.rlim_cur < need;
+	/* The hard limit: `serve` raises its own up to that. */
+	bool few = limit.rlim_max != RLIM_INFINITY && (int64_t)limit.rlim_max < need;
 	doctor_say(d, few ? DOCTOR_WARN : DOCTOR_OK, "open files",
-		few ? "at most %lld here, max_connections may need %lld (LimitNOFILE= of "
-		      "systemd, ulimit -n)"
+		few ? "at most %lld here, max_connections and provider_connections may need %lld "
+		      "(LimitNOFILE= of systemd, ulimit -Hn)"
 		    : "at most %lld, %lld are enough",
-		(long long)limit.rlim_cur, (long long)need);
+		(long long)limit.rlim_max, (long long)need);
 }
 
 static void wall_clock(struct doctor *d)

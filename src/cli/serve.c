@@ -103,7 +103,8 @@ static int open_client(struct serve *s, struct err *err)
 	s->guard = guard_new();
 	for (size_t i = 0; i < s->conf->allow_egress.count; i++)
 		TRY(guard_allow(s->guard, sv_str(s->conf->allow_egress.items[i]), err));
-	struct http_client_opts opts = { .guard = s->guard };
+	struct http_client_opts opts = { .guard = s->guard,
+		.max_total = (unsigned)s->conf->provider_connections };
 	s->eng.client = http_client_new(s->eng.loop, &opts);
 	open_refresher(s);
 	s->proxy = (struct proxy){ .loop = s->eng.loop,
@@ -323,6 +324,7 @@ static int start(struct serve *s, struct err *err)
 
 	if (log_level_parse(sv_str(s->conf->log_level), &level))
 		log_set_level(level);
+	files_raise();
 	s->eng.conf = s->conf;
 	s->eng.started_ms = clock_now_ms();
 	TRY(open_all(s, err));

@@ -85,8 +85,6 @@ static int on_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *ctx, v
 
 static void opts_fill(struct http_client_opts *o)
 {
-	if (!o->max_per_host)
-		o->max_per_host = 50;
 	if (!o->max_total)
 		o->max_total = 1000;
 	if (!o->max_idle)
@@ -116,7 +114,8 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_opt
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)c->opts.max_per_host);
+	curl_multi_setopt(
+		c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, ((long)c->opts.max_total + 1) / 2);
 	curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)c->opts.max_total);
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->opts.max_idle);
 	return c;

@@ -20,8 +20,8 @@ struct http_client;
 
 struct http_client_opts {
 	const struct guard *guard; /* borrowed; NULL refuses nothing */
-	unsigned max_per_host; /* 0 = 50 connections; more requests wait their turn */
-	unsigned max_total; /* 0 = 1000 */
+	unsigned max_total; /* connections, 0 = 1000; one host gets half: more requests wait, but
+			       never all for one provider that hangs */
 	unsigned max_idle; /* 0 = 256 kept open */
 	const char *proxy; /* a forward proxy's URL; NULL: none, whatever the environment says */
 	const char *ca_file; /* NULL: the system's */

@@ -23,5 +23,9 @@ int dir_ensure(const char *path, struct err *err);
 /* Locks path exclusively for the life of the process. ERR_CONFLICT when another holds it. */
 int file_lock(const char *path, int *ret_fd, struct err *err);
 
+/* Lets this process have open as many files as the system allows it; where it refuses, as many as
+ * before. */
+void files_raise(void);
+
 /* The path of this program. */
 int exe_path(char *out, size_t size, struct err *err);

@@ -95,7 +95,7 @@ static void bench_client(long count, int at_a_time)
 	struct http_server *s = serve("127.0.0.1:0");
 	struct sender *senders = mem_array((size_t)at_a_time, sizeof(*senders));
 
-	client = http_client_new(loop, &(struct http_client_opts){ .max_per_host = 1000 });
+	client = http_client_new(loop, &(struct http_client_opts){ .max_total = 2000 });
 	req.url = sv_str(http_server_url(s));
 	left = count;
 	int64_t start = clock_mono_us(), cpu = clock_cpu_us();
