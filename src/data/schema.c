@@ -165,6 +165,22 @@ static void check_number(struct checking *c, const struct node *n, double v)
 		issue(c, "multipleOf", "no multiple of %g", n->multiple);
 }
 
+bool schema_string_fits(const struct node *n, struct sv text)
+{
+	struct checking c = { .max = 1 };
+
+	check_string(&c, n, text);
+	return c.found == 0;
+}
+
+bool schema_number_fits(const struct node *n, double v)
+{
+	struct checking c = { .max = 1 };
+
+	check_number(&c, n, v);
+	return c.found == 0;
+}
+
 static void check_unique(struct checking *c, const struct json_t *v)
 {
 	for (size_t i = 1; i < json_len(v); i++)

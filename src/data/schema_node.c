@@ -107,6 +107,13 @@ static int compile_properties(
 		TRY(compile(s, sub, depth, &p->node, err));
 	}
 	qsort(n->properties, n->property_count, sizeof(*n->properties), property_cmp);
+	for (size_t i = 0; i < json_len(n->required); i++) {
+		struct property *p = schema_property(n, json_sv(json_item(n->required, i)));
+		if (p && !p->required)
+			n->required_count++;
+		if (p)
+			p->required = true;
+	}
 	return 0;
 }
 
@@ -255,6 +262,28 @@ static int compile_ref(
 	return 0;
 }
 
+static bool is_declared(const struct node *n)
+{
+	for (size_t i = 0; i < json_len(n->required); i++)
+		if (!schema_property(n, json_sv(json_item(n->required, i))))
+			return false;
+	return true;
+}
+
+/* Which of the quick walk's questions this node answers; see schema_text.c. */
+static void sum_up(struct node *n)
+{
+	n->bounded = !isnan(n->minimum) || !isnan(n->maximum) || !isnan(n->over) ||
+		     !isnan(n->under) || !isnan(n->multiple);
+	n->own = n->types || n->enumeration || n->bounded || n->min_length >= 0 ||
+		 n->max_length >= 0 || n->pattern || n->format || n->min_items >= 0 ||
+		 n->max_items >= 0 || n->items || n->property_count || n->additional;
+	n->quick = !n->constant && !n->names && !n->contains && !n->unique && !n->negated &&
+		   !n->when && !n->one.count && !n->tuple.count && !n->pattern_count &&
+		   n->min_keys < 0 && n->max_keys < 0 &&
+		   n->property_count <= SCHEMA_QUICK_PROPERTIES && is_declared(n);
+}
+
 static int compile_object(
 	struct schema *s, struct node *n, struct json_t *v, unsigned depth, struct err *err)
 {
@@ -262,8 +291,10 @@ static int compile_object(
 	struct json_t *type = json_member(v, SV_LIT("type"));
 
 	compile_bounds(s, n, v);
-	if (ref) /* draft-07: what stands beside a $ref does not count */
+	if (ref) { /* draft-07: what stands beside a $ref does not count */
+		n->quick = true;
 		return compile_ref(s, json_sv(ref), depth, &n->ref, err);
+	}
 	if (type)
 		TRY(compile_types(n, type, err));
 	TRY(compile_properties(s, n, v, depth, err));
@@ -271,7 +302,9 @@ static int compile_object(
 	TRY(compile_one(s, v, "additionalProperties", depth, &n->additional, err));
 	TRY(compile_one(s, v, "propertyNames", depth, &n->names, err));
 	TRY(compile_items(s, n, v, depth, err));
-	return compile_logic(s, n, v, depth, err);
+	TRY(compile_logic(s, n, v, depth, err));
+	sum_up(n);
+	return 0;
 }
 
 static int compile(
@@ -289,6 +322,7 @@ static int compile(
 		return err_set(err, ERR_INVALID, "a schema is an object or a boolean, not %s",
 			json_kind_name(json_kind(v)));
 	compile_bounds(s, n, v);
+	sum_up(n);
 	n->never = !json_truth(v);
 	return 0;
 }

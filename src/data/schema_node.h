@@ -1,6 +1,6 @@
 /*
- * A compiled schema: what schema_new makes of the document and schema_check walks. Internal to
- * schema.c. Immutable once made.
+ * A compiled schema: what schema_new makes of the document, schema_check walks beside a value and
+ * schema_accepts beside a text. Internal to schema*.c. Immutable once made.
  */
 #pragma once
 
@@ -20,6 +20,7 @@ struct node;
 struct property {
 	struct sv name;
 	struct node *node;
+	bool required;
 	struct pattern *pattern; /* of patternProperties; NULL: not understood */
 };
 
@@ -28,12 +29,19 @@ struct nodes {
 	size_t count;
 };
 
+/* How many properties an object may have for schema_accepts to judge it. */
+#define SCHEMA_QUICK_PROPERTIES 256
+
 /* One schema, compiled. Shared by every $ref to it. */
 struct node {
 	bool never; /* the schema `false` */
+	bool quick; /* schema_accepts can judge it, but for what is below */
+	bool own; /* says more than allOf and anyOf do */
+	bool bounded; /* has a rule about numbers */
 	unsigned types; /* 0 = any */
 	struct json_t *enumeration, *constant; /* borrowed from the document */
 	struct json_t *required; /* borrowed as well */
+	size_t required_count; /* of properties that are declared too */
 	struct property *properties, *patterns; /* properties: sorted by name */
 	size_t property_count, pattern_count;
 	struct node *additional, *names; /* NULL = no rule */
@@ -63,6 +71,10 @@ struct schema {
 	size_t node_count, target_count, pattern_count;
 	bool partial;
 };
+
+/* The rules about a string, and about a number, hold. */
+bool schema_string_fits(const struct node *n, struct sv text);
+bool schema_number_fits(const struct node *n, double v);
 
 /* NULL when there is none of this name. */
 struct property *schema_property(const struct node *n, struct sv name);

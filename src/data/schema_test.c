@@ -97,6 +97,87 @@ static void judges_values(void **state UNUSED)
 	}
 }
 
+/* As item of an array, so that whatever is valid is one text. */
+static bool accepts(const struct schema *s, const char *value)
+{
+	char text[300];
+
+	assert_true(snprintf(text, sizeof(text), " [ %s ]", value) < (int)sizeof(text));
+	return schema_accepts(s, sv_str(text));
+}
+
+static void a_quick_yes_is_true(void **state UNUSED)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own(json_unref) struct json_t *doc = parse(cases[i].schema);
+		own(schema_free) struct schema *s = NULL;
+		assert_int_equal(schema_new(doc, SV_LIT("#"), &s, NULL), 0);
+		if (cases[i].expect && accepts(s, cases[i].value))
+			fail_msg("%s accepts %s", cases[i].schema, cases[i].value);
+	}
+}
+
+/* What models are made of must not take the long way. */
+static void common_schemas_are_judged_quickly(void **state UNUSED)
+{
+	static const char model[] =
+		"{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"id\",\"tags\"]"
+		","
+		"\"properties\":{\"id\":{\"type\":\"string\",\"minLength\":1},"
+		"\"n\":{\"type\":\"integer\",\"minimum\":-5},"
+		"\"kind\":{\"type\":\"string\",\"enum\":[\"a\",\"b\"]},"
+		"\"when\":{\"anyOf\":[{\"type\":\"string\",\"format\":\"date-time\"},{\"type\":"
+		"\"null\"}]},"
+		"\"tags\":{\"type\":\"array\",\"maxItems\":2,\"items\":{\"type\":[\"string\","
+		"\"null\"]}},"
+		"\"child\":{\"$ref\":\"#\"},\"any\":{},"
+		"\"more\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"boolean\"}}}}";
+	static const struct {
+		const char *value;
+		bool quick;
+	} values[] = {
+		{ "{\"id\":\"1\",\"tags\":[]}", true },
+		{ "{ \"tags\" : [ \"\\u00e9\" , null ] , \"id\" : \"\xC3\xA9\" }", true },
+		{ "{\"id\":\"1\",\"tags\":[],\"n\":-5,\"kind\":\"b\",\"when\":null}", true },
+		{ "{\"id\":\"1\",\"tags\":[],\"when\":\"2026-01-02T03:04:05Z\"}", true },
+		{ "{\"id\":\"1\",\"tags\":[],\"any\":{\"]\":[{},\"}\\\"\",-1.5e3]},\"more\":{\"x\":"
+		  "true}}",
+			true },
+		{ "{\"id\":\"1\",\"tags\":[],\"child\":{\"id\":\"2\",\"tags\":[]}}", true },
+		{ "{\"id\":\"1\",\"id\":\"2\",\"tags\":[]}", true },
+		/* right, but not at first sight */
+		{ "{\"id\":\"\\u0031\",\"tags\":[]}", false },
+		{ "{\"\\u0069d\":\"1\",\"tags\":[]}", false },
+		{ "{\"id\":\"1\",\"tags\":[],\"n\":1.0}", false },
+		/* wrong */
+		{ "{\"id\":\"1\",\"id\":\"2\"}", false }, { "{\"id\":\"\",\"tags\":[]}", false },
+		{ "{\"id\":1,\"tags\":[]}", false }, { "{\"id\":\"1\"}", false },
+		{ "{\"id\":\"1\",\"tags\":[1]}", false },
+		{ "{\"id\":\"1\",\"tags\":[\"a\",\"b\",\"c\"]}", false },
+		{ "{\"id\":\"1\",\"tags\":[],\"n\":-6}", false },
+		{ "{\"id\":\"1\",\"tags\":[],\"n\":1.5}", false },
+		{ "{\"id\":\"1\",\"tags\":[],\"kind\":\"c\"}", false },
+		{ "{\"id\":\"1\",\"tags\":[],\"when\":\"yesterday\"}", false },
+		{ "{\"id\":\"1\",\"tags\":[],\"other\":1}", false },
+		{ "{\"id\":\"1\",\"tags\":[],\"more\":{\"x\":1}}", false },
+		{ "{\"id\":\"1\",\"tags\":[],\"child\":{\"id\":\"2\"}}", false },
+		/* no JSON */
+		{ "{\"id\":\"1\",\"tags\":[]", false },
+		{ "{\"id\":\"1\",\"tags\":[],\"any\":]}", false }, { "\"", false },
+		{ "", true }, /* the empty array */
+	};
+	own(json_unref) struct json_t *doc = parse(model);
+	own(schema_free) struct schema *s = NULL;
+
+	assert_int_equal(schema_new(doc, SV_LIT("#"), &s, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(values); i++)
+		if (accepts(s, values[i].value) != values[i].quick)
+			fail_msg("%s: not %d", values[i].value, values[i].quick);
+	assert_false(schema_accepts(s, SV_NULL));
+	assert_false(schema_accepts(s, SV_LIT("{}")));
+	assert_false(schema_accepts(s, SV_LIT("[] []")));
+}
+
 static void collects_every_issue_up_to_max(void **state UNUSED)
 {
 	own(json_unref) struct json_t *doc = parse("{\"items\":{\"type\":\"number\"}}");
@@ -153,6 +234,8 @@ int schema_tests(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges_values),
+		cmocka_unit_test(a_quick_yes_is_true),
+		cmocka_unit_test(common_schemas_are_judged_quickly),
 		cmocka_unit_test(collects_every_issue_up_to_max),
 		cmocka_unit_test(refuses_schemas_that_make_no_sense),
 		cmocka_unit_test(cost_is_bounded),
