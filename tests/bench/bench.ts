@@ -186,7 +186,9 @@ async function syncBench(): Promise<void> {
     const second = await timedRun(server, app, 2);
     if (second.results.responseResults?.added !== 0) throw new Error(`second run: ${JSON.stringify(second.results)}`);
     print('sync.unchanged', RECORDS / second.seconds, 'records/s');
-    print('sync.peak_rss', memoryMb(family(server.pid), 'VmHWM'), 'MB');
+    const [own, ...runners] = family(server.pid).map((pid) => memoryMb([pid], 'VmHWM'));
+    print('sync.peak_rss', [own!, ...runners].reduce((a, b) => a + b), 'MB');
+    print('sync.peak_rss.server', own!, 'MB');
     const floor = await nodeControl(provider.url);
     print('sync.floor', floor, 'records/s');
     print('sync.first.ratio', RECORDS / first.seconds / floor);
