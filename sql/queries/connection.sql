@@ -69,6 +69,9 @@ UPDATE connections SET last_fetched_ms = $2 WHERE id = $1;
 -- name: connection_delete
 UPDATE connections SET deleted_ms = $2 WHERE id = $1 AND deleted_ms IS NULL;
 
+-- The error that says "not validated yet" is not for a new token to clear.
 -- name: connection_swap_credentials
-UPDATE connections SET credentials_sealed = $2, connection_config = $3, errors = '[]', updated_ms = $4
+UPDATE connections SET credentials_sealed = $2, connection_config = $3, updated_ms = $4,
+	errors = CASE WHEN EXISTS (SELECT 1 FROM connection_validations v WHERE v.connection_id = connections.id)
+		THEN errors ELSE '[]' END
 WHERE id = $1 AND credentials_sealed = $5 AND deleted_ms IS NULL;

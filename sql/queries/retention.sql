@@ -14,6 +14,9 @@ SELECT id FROM connections WHERE deleted_ms < $1 ORDER BY deleted_ms LIMIT 1;
 -- name: retention_dataset
 SELECT model FROM datasets WHERE connection_id = $1 AND total > 0 ORDER BY id LIMIT 1;
 
+-- name: retention_records
+SELECT COUNT(*) FROM datasets WHERE connection_id = $1 AND total > 0;
+
 -- name: retention_syncs
 DELETE FROM syncs WHERE connection_id = $1;
 

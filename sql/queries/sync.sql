@@ -39,13 +39,16 @@ WHERE c.id = $1 AND c.deleted_ms IS NULL AND f.type = 'sync' AND f.active = 1 AN
 	AND f.deleted_ms IS NULL AND NOT EXISTS (SELECT 1 FROM syncs s WHERE s.connection_id = c.id
 		AND s.name = f.name AND s.variant = 'base' AND s.deleted_ms IS NULL);
 
+-- A connection that is not accepted yet gets its syncs when it is.
 -- name: sync_missing_of_function
 SELECT c.environment_id, c.integration_id, c.id, f.name, f.interval_ms, f.auto_start
 FROM functions f JOIN connections c ON c.integration_id = f.integration_id
 	AND c.environment_id = f.environment_id
 WHERE f.id = $1 AND c.deleted_ms IS NULL AND f.type = 'sync' AND f.enabled = 1
 	AND NOT EXISTS (SELECT 1 FROM syncs s WHERE s.connection_id = c.id
-		AND s.name = f.name AND s.variant = 'base' AND s.deleted_ms IS NULL);
+		AND s.name = f.name AND s.variant = 'base' AND s.deleted_ms IS NULL)
+	AND NOT EXISTS (SELECT 1 FROM connection_validations v
+		WHERE v.connection_id = c.id AND v.is_new = 1);
 
 -- name: sync_insert
 INSERT INTO syncs (id, environment_id, integration_id, connection_id, name, variant, state, interval_ms,

@@ -31,6 +31,12 @@ UPDATE token_refreshes
 SET failures = 0, failed_days = 0, failed_ms = 0, retry_ms = 0, exhausted = 0, error = NULL
 WHERE connection_id = $1;
 
+-- name: token_refresh_give_up
+INSERT INTO token_refreshes (connection_id, failures, failed_ms, exhausted, error) VALUES ($1, 1, $2, 1, $3)
+ON CONFLICT (connection_id) DO UPDATE
+SET failures = token_refreshes.failures + 1, failed_ms = excluded.failed_ms, exhausted = 1,
+	error = excluded.error;
+
 -- name: token_refresh_retry_now
 UPDATE token_refreshes SET retry_ms = 0
 WHERE connection_id IN (SELECT id FROM connections WHERE integration_id = $1);

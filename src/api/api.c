@@ -200,17 +200,21 @@ static int prepare_job(struct dbc *c, void *arg, struct err *err)
 	return 0;
 }
 
-static int handler_job(struct dbc *c, void *arg, struct err *err)
+void api_job_begin(struct api_call *call)
 {
-	struct api_call *call = arg;
-
-	/* A job may be run again: nothing of the first time is left. */
 	call->refused = false;
 	call->effects = 0;
 	call->headers.count = 0;
 	call->touch_connection = 0;
 	call->status = 200;
 	buf_clear(&call->out);
+}
+
+static int handler_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct api_call *call = arg;
+
+	api_job_begin(call);
 	return call->route->job(call, c, err);
 }
 
@@ -312,7 +316,8 @@ static void client_gone(struct http_call *http UNUSED, void *ctx)
 {
 	struct api_call *call = ctx;
 
-	flow_cancel(&call->flow, ERR_CANCELLED, "the client is gone");
+	if (!call->keeps_on)
+		flow_cancel(&call->flow, ERR_CANCELLED, "the client is gone");
 }
 
 static int step_loop(struct flow *f)

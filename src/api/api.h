@@ -72,6 +72,7 @@ struct api_call {
 	struct json_t *body; /* NULL: there was none */
 	api_loop_fn *finish; /* of loop handlers */
 	void *state; /* of loop handlers, in the arena */
+	bool keeps_on; /* of loop handlers: not cancelled when the client leaves */
 
 	/* The reply. */
 	int status;
@@ -83,6 +84,9 @@ struct api_call {
 	bool refused;
 	struct api_call *next_alone; /* of api.c */
 };
+
+/* For jobs of loop handlers: a job may be run again, and nothing of the first time is left. */
+void api_job_begin(struct api_call *call);
 
 /* --- the reply --- */
 

@@ -280,8 +280,7 @@ struct json_t *connecting_config(const struct api_call *call, const struct conne
 	return connecting_merge(call, "params", k, "connection_config");
 }
 
-int connecting_fill(struct api_call *call, const struct connecting *k, struct connection *ret,
-	struct err *err UNUSED)
+void connecting_fill(struct api_call *call, const struct connecting *k, struct connection *ret)
 {
 	own(json_unref) struct json_t *user = end_user_of(k->spec);
 	const struct json_t *tags = json_member(k->spec, SV_LIT("tags"));
@@ -300,7 +299,6 @@ int connecting_fill(struct api_call *call, const struct connecting *k, struct co
 		.tags = tags ? tags_text(call, tags) : SV_NULL,
 		.webhook_url_override = url.len ? arena_sv(call->arena, url) : SV_NULL,
 	};
-	return 0;
 }
 
 /* --- connections by credentials that the customer types in --- */
@@ -335,27 +333,56 @@ static int check_mode(struct api_call *call, const struct connecting *k, struct 
 		"The provider of this integration takes %.*s", SV(p->auth_mode));
 }
 
-int connect_with_credentials(struct api_call *call, struct dbc *c, struct err *err)
+static int typed_in_job(struct dbc *c, void *arg, struct err *err)
 {
+	struct api_call *call = arg;
+	struct establishing *e = call->state;
 	own_in(connecting_done) struct connecting k = { 0 };
 	own(json_unref) struct json_t *config = NULL;
-	struct connection conn;
 	struct sv credentials;
 
+	api_job_begin(call);
+	*e = (struct establishing){ 0 };
 	TRY(connecting_begin(call, c, &k, err));
 	if (json_member(call->query, SV_LIT("connection_id")))
 		return api_refuse(call, err, 400, "invalid_query_params",
 			"The connect session decides on the id of the connection");
 	TRY(check_mode(call, &k, err));
 	TRY(connection_read_credentials(call, k.in, call->body, &credentials, err));
-	TRY(connecting_fill(call, &k, &conn, err));
+	connecting_fill(call, &k, &e->connection);
 	config = connecting_config(call, &k);
-	conn.connection_config = api_dump(call, config);
-	TRY(connection_establish(call, c, &conn, credentials, err));
+	e->connection.connection_config = api_dump(call, config);
+	return connection_establish(call, c, e, credentials, err);
+}
+
+static bool typed_in(struct api_call *call)
+{
+	const struct establishing *e = call->state;
+
+	if (call->flow.err.code != ERR_OK)
+		return false; /* a refusal, or answered as our failure */
+	if (e->refusal.ptr) {
+		connection_refused(call, e);
+		return false;
+	}
 	struct jw w = api_json(call, 200);
 	jw_obj(&w);
-	jw_kv_str(&w, "providerConfigKey", conn.integration);
-	jw_kv_str(&w, "connectionId", conn.connection_id);
+	jw_kv_str(&w, "providerConfigKey", e->connection.integration);
+	jw_kv_str(&w, "connectionId", e->connection.connection_id);
 	jw_end(&w);
-	return 0;
+	return false;
+}
+
+static bool typed_in_stored(struct api_call *call)
+{
+	return connection_validate(call, call->state, typed_in);
+}
+
+bool connect_with_credentials(struct api_call *call)
+{
+	call->keeps_on = true;
+	call->state = ARENA_NEW(call->arena, struct establishing);
+	call->finish = typed_in_stored;
+	db_submit(call->eng->db, DB_WRITE, &call->flow.op, typed_in_job, call);
+	return true;
 }

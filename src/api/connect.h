@@ -33,8 +33,7 @@ bool connect_allows(const struct json_t *spec, struct sv key);
 int connecting_begin(struct api_call *call, struct dbc *c, struct connecting *ret, struct err *err);
 
 /* The connection as the session wants it: its end user, tags, id (of a reconnection, or new). */
-int connecting_fill(
-	struct api_call *call, const struct connecting *k, struct connection *ret, struct err *err);
+void connecting_fill(struct api_call *call, const struct connecting *k, struct connection *ret);
 /*
  * Texts of the browser's query (given_key[..]), with what the session sets over them; a new
  * reference. The config is made of params[..] in this way.

@@ -1,4 +1,4 @@
-/* POST /connections: importing a connection, and what follows from a new one. */
+/* POST /connections: importing a connection. */
 #include "api/connections.h"
 #include "api/handlers.h"
 #include "auth/credentials.h"
@@ -6,12 +6,9 @@
 #include "data/json.h"
 #include "data/uuid.h"
 #include "db/db.h"
-#include "model/auth_webhook.h"
 #include "model/connection.h"
-#include "model/function.h"
 #include "model/integration.h"
 #include "model/provider.h"
-#include "model/run.h"
 
 static const struct check scope = { "", CHECK_STR, CHECK_REQUIRED };
 static const struct check config_fields[] = {
@@ -84,68 +81,31 @@ static void read_connection(
 		conn->connection_id = arena_sv(call->arena, sv_str(uuid_format(uuid_v4(), uuid)));
 }
 
-/* --- what follows --- */
+/* --- the call --- */
 
-static int owe_webhook(struct api_call *call, struct dbc *c, const struct connection *conn,
-	bool created, struct err *err)
+struct creating {
+	struct establishing establishing;
+	bool answered;
+};
+
+static int reply_to(struct api_call *call, struct dbc *c, struct err *err)
 {
-	const struct provider *p = provider_find(call->eng->providers, conn->provider);
-	struct auth_event e = {
-		.connection = conn,
-		.auth_mode = p ? p->auth_mode : SV_LIT("NONE"),
-		.operation = created ? AUTH_CREATION : AUTH_OVERRIDE,
-	};
+	struct creating *k = call->state;
+	struct connection_view view = { write_time_z, true, true };
 
-	int owed = auth_webhook_owe(c, &e, err);
-	if (owed > 0)
-		call->effects |= EFFECT_OUTBOX;
-	return owed < 0 ? owed : 0;
+	k->answered = true;
+	return connection_reply(call, c, 201, &k->establishing.connection, &view, err);
 }
 
-static int start_event(struct api_call *call, struct dbc *c, const struct connection *conn,
-	const char *event, struct err *err)
+static int create_job(struct dbc *c, void *arg, struct err *err)
 {
-	struct function *fns;
-	size_t count;
-	int64_t id;
-
-	TRY(function_list(c, conn->environment_id, conn->integration_id, FUNCTION_ON_EVENT,
-		call->arena, &fns, &count, err));
-	for (size_t i = 0; i < count; i++) {
-		if (!fns[i].enabled || !sv_eq_str(fns[i].event, event))
-			continue;
-		struct run_new n = { .kind = RUN_ON_EVENT,
-			.environment_id = conn->environment_id,
-			.connection = conn->id,
-			.name = fns[i].name };
-		TRY(run_create(c, &n, &id, err));
-	}
-	return 0;
-}
-
-int connection_establish(struct api_call *call, struct dbc *c, struct connection *conn,
-	struct sv credentials, struct err *err)
-{
-	bool created;
-
-	TRY(connection_upsert(c, call->eng->keys, conn, credentials, &created, err));
-	/* As it is stored: what the upsert left as it was is in it too. */
-	TRY(connection_get(c, conn->id, call->arena, conn, err));
-	if (created)
-		TRY(start_event(call, c, conn, "post-connection-creation", err));
-	TRY(owe_webhook(call, c, conn, created, err));
-	call->effects |= EFFECT_SCHEDULE;
-	return 0;
-}
-
-int connections_create(struct api_call *call, struct dbc *c, struct err *err)
-{
+	struct api_call *call = arg;
+	struct creating *k = call->state;
 	struct integration in;
-	struct connection conn;
 	struct sv credentials;
 
-	TRY(api_check_no_query(call, err));
-	TRY(api_check_body(call, create_body, err));
+	api_job_begin(call);
+	*k = (struct creating){ 0 };
 	struct sv key = api_text(call, "provider_config_key");
 	int rc = integration_find(c, api_env(call), key, call->arena, &in, err);
 	if (rc == ERR_NOT_FOUND)
@@ -154,8 +114,53 @@ int connections_create(struct api_call *call, struct dbc *c, struct err *err)
 	TRY(rc);
 	TRY(connection_read_credentials(
 		call, &in, json_member(call->body, SV_LIT("credentials")), &credentials, err));
-	read_connection(call, &in, &conn);
-	TRY(connection_establish(call, c, &conn, credentials, err));
-	struct connection_view view = { write_time_z, true, true };
-	return connection_reply(call, c, 201, &conn, &view, err);
+	read_connection(call, &in, &k->establishing.connection);
+	TRY(connection_establish(call, c, &k->establishing, credentials, err));
+	return k->establishing.count ? 0 : reply_to(call, c, err);
+}
+
+static int reply_job(struct dbc *c, void *arg, struct err *err)
+{
+	struct api_call *call = arg;
+
+	buf_clear(&call->out);
+	return reply_to(call, c, err);
+}
+
+static bool answered(struct api_call *call UNUSED)
+{
+	return false;
+}
+
+static bool established(struct api_call *call)
+{
+	const struct creating *k = call->state;
+
+	if (call->flow.err.code != ERR_OK || k->answered)
+		return false; /* a refusal, answered as our failure, or done */
+	if (k->establishing.refusal.ptr) {
+		connection_refused(call, &k->establishing);
+		return false;
+	}
+	call->finish = answered;
+	db_submit(call->eng->db, DB_READ, &call->flow.op, reply_job, call);
+	return true;
+}
+
+static bool stored(struct api_call *call)
+{
+	struct creating *k = call->state;
+
+	return connection_validate(call, &k->establishing, established);
+}
+
+bool connections_create(struct api_call *call)
+{
+	if (api_check_no_query(call, NULL) < 0 || api_check_body(call, create_body, NULL) < 0)
+		return false;
+	call->keeps_on = true;
+	call->state = ARENA_NEW(call->arena, struct creating);
+	call->finish = stored;
+	db_submit(call->eng->db, DB_WRITE, &call->flow.op, create_job, call);
+	return true;
 }

@@ -5,9 +5,12 @@
 #pragma once
 
 #include "api/api.h"
+#include "model/connection.h"
+#include "model/validation.h"
+#include "sync/runs.h"
 
-struct connection;
 struct dbc;
+struct function;
 struct integration;
 
 extern const struct check end_user_fields[], tag_value;
@@ -35,9 +38,33 @@ int connection_unknown(struct api_call *call, struct err *err, int status);
 /* The credentials as they are stored, or a refusal that says what they lack. */
 int connection_read_credentials(struct api_call *call, const struct integration *in,
 	const struct json_t *given, struct sv *ret, struct err *err);
+
 /*
- * Stores the connection (connection_upsert) and what follows from it: its webhook, the functions
- * that run after creation, its syncs. *conn is then as it is stored.
+ * A connection that comes to be (connection_establish.c). The handler is one of the loop and sets
+ * keeps_on before its write job, which fills the connection (zeroed before) and calls
+ * connection_establish; after the job comes connection_validate, and `then` when all is decided:
+ * with flow.err as the job left it, with `refusal` set, or with the connection as it is stored.
  */
-int connection_establish(struct api_call *call, struct dbc *c, struct connection *conn,
+struct establishing {
+	struct connection connection;
+	struct sv refusal; /* why it was not accepted; absent: it was */
+	size_t count; /* functions that have to accept it */
+
+	/* connection_establish.c's own. */
+	struct function *functions;
+	size_t next;
+	char operation[OPLOG_ID_SIZE];
+	struct runs_reply reply;
+	int64_t owed;
+	void *outer;
+	api_loop_fn *then;
+};
+/*
+ * Stores it. When no function has to accept it first, with what follows: its webhook, the functions
+ * that run after creation, its syncs.
+ */
+int connection_establish(struct api_call *call, struct dbc *c, struct establishing *e,
 	struct sv credentials, struct err *err);
+bool connection_validate(struct api_call *call, struct establishing *e, api_loop_fn *then);
+/* 400 connection_validation_failed: what the function threw. */
+int connection_refused(struct api_call *call, const struct establishing *e);

@@ -181,7 +181,7 @@ struct returning {
 	struct http_request request;
 	struct http_response response;
 	struct sv credentials;
-	struct connection conn;
+	struct establishing establishing;
 };
 
 static void returning_done(struct returning *r)
@@ -244,11 +244,11 @@ static int save_job(struct dbc *c, void *arg, struct err *err)
 	struct api_call *call = arg;
 	struct returning *r = call->state;
 
-	call->refused = false;
-	call->effects = 0;
-	TRY(connecting_fill(call, &r->k, &r->conn, err));
-	r->conn.connection_config = api_dump(call, r->grant.config);
-	return connection_establish(call, c, &r->conn, r->credentials, err);
+	api_job_begin(call);
+	r->establishing = (struct establishing){ 0 };
+	connecting_fill(call, &r->k, &r->establishing.connection);
+	r->establishing.connection.connection_config = api_dump(call, r->grant.config);
+	return connection_establish(call, c, &r->establishing, r->credentials, err);
 }
 
 static void refuse_return(struct api_call *call, const char *type, const char *text)
@@ -260,20 +260,31 @@ static void refuse_return(struct api_call *call, const char *type, const char *t
 	refuse(call, NULL, 400, type, r->k.in->unique_key, text);
 }
 
-static bool saved(struct api_call *call)
+static bool connected(struct api_call *call)
 {
 	struct returning *r = call->state;
+	const struct establishing *e = &r->establishing;
 	own(json_unref) struct json_t *message = json_new_obj();
 
-	if (call->flow.err.code == ERR_OK) {
+	if (call->flow.err.code == ERR_OK && e->refusal.ptr) {
+		refuse_return(
+			call, "connection_validation_failed", arena_str(call->arena, e->refusal));
+	} else if (call->flow.err.code == ERR_OK) {
 		json_set_str(message, "message_type", SV_LIT("success"));
-		json_set_str(message, "provider_config_key", r->conn.integration);
-		json_set_str(message, "connection_id", r->conn.connection_id);
+		json_set_str(message, "provider_config_key", e->connection.integration);
+		json_set_str(message, "connection_id", e->connection.connection_id);
 		json_set_bool(message, "is_pending", false);
 		page(call, 200, message);
 	}
 	returning_done(r);
 	return false;
+}
+
+static bool saved(struct api_call *call)
+{
+	struct returning *r = call->state;
+
+	return connection_validate(call, &r->establishing, connected);
 }
 
 /* The provider's answer as credentials. */
@@ -305,6 +316,7 @@ static bool exchanged(struct api_call *call)
 		returning_done(r);
 		return false;
 	}
+	call->keeps_on = true;
 	call->finish = saved;
 	db_submit(call->eng->db, DB_WRITE, &call->flow.op, save_job, call);
 	return true;

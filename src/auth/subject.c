@@ -222,9 +222,7 @@ int subject_fail(struct dbc *c, void *arg, struct err *err)
 	struct token_refresh t = after_failure(s, &before, now);
 	TRY(token_refresh_failed(c, s->id, &t, err));
 	oplog_id(now, id);
-	struct sv errors =
-		sv_str(arena_printf(db_arena(c), "[{\"type\":\"auth\",\"log_id\":\"%s\"}]", id));
-	TRY(connection_set_errors(c, s->id, errors, err));
+	TRY(connection_set_auth_error(c, s->id, id, err));
 	TRY(write_operation(c, s, id, false, err));
 	return is_news(&before, &t) ? tell(c, s, err) : 0;
 }

@@ -7,6 +7,7 @@
 #include "model/env.h"
 #include "model/sealed.h"
 #include "model/token_refresh.h"
+#include "model/validation.h"
 #include "transfer/import.h"
 
 static int add_key(struct dbc *c, const struct first_start *f, int64_t env, struct sv name,
@@ -104,8 +105,11 @@ int first_start_job(struct dbc *c, void *arg, struct err *err)
 		TRY(create(c, f, SV_LIT("prod"), err));
 	}
 	TRY(preset_keys(c, f, err));
-	/* Nobody else can be using the file: what refreshes it was in the middle of are over. */
-	if (!f->conf->database)
+	/* Nobody else can be using the file: refreshes and validations that were under way are
+	 * over. */
+	if (!f->conf->database) {
 		TRY(token_refresh_release_all(c, err));
+		TRY(validation_expire_all(c, err));
+	}
 	return preset_webhooks(c, f, err);
 }

@@ -9,6 +9,7 @@
 #include "model/oplog.h"
 #include "model/outbox.h"
 #include "model/sealed.h"
+#include "model/validation.h"
 #include "sync/retention.h"
 #include "sync/runs.h"
 #include "webhook/inbox.h"
@@ -25,6 +26,7 @@ struct upkeep {
 	struct op op;
 	bool stopped;
 	struct inbox_result routed;
+	struct validation_swept swept;
 	bool full; /* a whole batch was deleted: there is more */
 	struct retention retention;
 	struct err key_err; /* the master key was rotated, and we have the old one */
@@ -54,6 +56,7 @@ static int upkeep_job(struct dbc *c, void *arg, struct err *err)
 	TRY(outbox_prune(c, now - KEEP_DELIVERIES_MS, BATCH, &n, err));
 	u->full |= n == BATCH;
 	TRY(connect_prune(c, err));
+	TRY(validation_sweep(c, u->eng->providers, &u->swept, err));
 	TRY(look_at_keys(c, u, err));
 	TRY(oplog_prune(c, now - u->eng->conf->log_retention_ms, BATCH, &n, err));
 	u->full |= n == BATCH;
@@ -110,9 +113,9 @@ static void kept_up(void *ctx, const struct err *err)
 	}
 	if (u->stopped)
 		return;
-	if (u->routed.runs)
+	if (u->routed.runs || u->swept.refused)
 		sync_after_control(u->eng);
-	if (u->routed.forwards)
+	if (u->routed.forwards || u->swept.owed)
 		outbox_wake(u->eng->outbox);
 	u->op = (struct op){ .done = forgotten, .ctx = u };
 	db_submit(u->eng->db, DB_WRITE, &u->op, forget_job, u);

@@ -76,6 +76,14 @@ int connection_set_errors(struct dbc *c, int64_t id, struct sv errors, struct er
 	return db_exec(c, Q_CONNECTION_SET_ERRORS, ARGS(arg_i64(id), arg_sv(errors)), NULL, err);
 }
 
+int connection_set_auth_error(struct dbc *c, int64_t id, const char *log_id, struct err *err)
+{
+	const char *errors =
+		arena_printf(db_arena(c), "[{\"type\":\"auth\",\"log_id\":\"%s\"}]", log_id);
+
+	return connection_set_errors(c, id, sv_str(errors), err);
+}
+
 static struct sv either(struct sv given, struct sv otherwise)
 {
 	return given.ptr ? given : otherwise;
@@ -116,7 +124,7 @@ static int overwrite(struct dbc *c, struct connection *conn, const struct connec
 		NULL, err);
 }
 
-int connection_upsert(struct dbc *c, struct keyring *keys, struct connection *conn,
+int connection_store(struct dbc *c, struct keyring *keys, struct connection *conn,
 	struct sv credentials, bool *ret_created, struct err *err)
 {
 	struct connection old;
@@ -133,6 +141,13 @@ int connection_upsert(struct dbc *c, struct keyring *keys, struct connection *co
 		TRY(insert(c, conn, sealed, err));
 	else
 		TRY(overwrite(c, conn, &old, sealed, err));
+	return 0;
+}
+
+int connection_upsert(struct dbc *c, struct keyring *keys, struct connection *conn,
+	struct sv credentials, bool *ret_created, struct err *err)
+{
+	TRY(connection_store(c, keys, conn, credentials, ret_created, err));
 	return sync_ensure_for_connection(c, conn->id, err);
 }
 
@@ -176,6 +191,21 @@ int connection_delete(struct dbc *c, int64_t id, struct err *err)
 	TRY(sync_delete_of_connection(c, id, err));
 	return db_exec(
 		c, Q_CONNECTION_DELETE, ARGS(arg_i64(id), arg_i64(clock_now_ms())), NULL, err);
+}
+
+int connection_erase(struct dbc *c, int64_t id, struct err *err)
+{
+	static const enum query parts[] = { Q_RETENTION_SYNCS, Q_RETENTION_CHECKPOINTS,
+		Q_RETENTION_BATCHES, Q_RETENTION_WINDOWS, Q_RETENTION_SEEN, Q_RETENTION_DATASETS,
+		Q_RETENTION_CONNECTION_DELETE };
+	int64_t records;
+
+	TRY(db_one_i64(c, Q_RETENTION_RECORDS, ARGS(arg_i64(id)), &records, err));
+	if (records > 0)
+		return err_set(err, ERR_CONFLICT, "the connection has records");
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		TRY(db_exec(c, parts[i], ARGS(arg_i64(id)), NULL, err));
+	return 0;
 }
 
 int connection_list_of_integration(struct dbc *c, int64_t integration_id, struct arena *a,

@@ -48,11 +48,16 @@ int connection_touch(struct dbc *c, int64_t id, struct err *err);
 /* errors: the whole new JSON array. */
 int connection_set_errors(struct dbc *c, int64_t id, struct sv errors, struct err *err);
 
+/* The error of the operation with this id, as the only one. */
+int connection_set_auth_error(struct dbc *c, int64_t id, const char *log_id, struct err *err);
+
 /*
  * Creates, or overwrites the one with the same ids (then *ret_created is false and absent fields
  * stay as they were). Reads environment_id, integration_id, connection_id and the JSON fields of
- * *conn, fills id and times. Its base syncs are ensured.
+ * *conn, fills id and times. The second also ensures its base syncs.
  */
+int connection_store(struct dbc *c, struct keyring *keys, struct connection *conn,
+	struct sv credentials, bool *ret_created, struct err *err);
 int connection_upsert(struct dbc *c, struct keyring *keys, struct connection *conn,
 	struct sv credentials, bool *ret_created, struct err *err);
 
@@ -66,6 +71,12 @@ int connection_merge_metadata(
 
 /* Soft: gone for users, its syncs ended. */
 int connection_delete(struct dbc *c, int64_t id, struct err *err);
+
+/*
+ * Deletes the row and all that hangs on it, but for records: ERR_CONFLICT while there are some. To
+ * be deleted softly before, so that nothing is under way on its behalf.
+ */
+int connection_erase(struct dbc *c, int64_t id, struct err *err);
 
 struct connection_filter {
 	int64_t environment_id;

@@ -70,6 +70,13 @@ int token_refresh_forget(struct dbc *c, int64_t connection, struct err *err)
 	return db_exec(c, Q_TOKEN_REFRESH_FORGET, ARGS(arg_i64(connection)), NULL, err);
 }
 
+int token_refresh_give_up(
+	struct dbc *c, int64_t connection, int64_t now_ms, struct sv error, struct err *err)
+{
+	return db_exec(c, Q_TOKEN_REFRESH_GIVE_UP,
+		ARGS(arg_i64(connection), arg_i64(now_ms), arg_sv(error)), NULL, err);
+}
+
 int token_refresh_retry_now(struct dbc *c, int64_t integration, struct err *err)
 {
 	return db_exec(c, Q_TOKEN_REFRESH_RETRY_NOW, ARGS(arg_i64(integration)), NULL, err);

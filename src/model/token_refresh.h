@@ -37,6 +37,9 @@ int token_refresh_failed(
 
 /* Failures no longer count: the credentials are others. The lease stays whose it is. */
 int token_refresh_forget(struct dbc *c, int64_t connection, struct err *err);
+/* Not again until the credentials change, or it is demanded; whoever holds the lease. */
+int token_refresh_give_up(
+	struct dbc *c, int64_t connection, int64_t now_ms, struct sv error, struct err *err);
 /* The app's credentials are others: its connections may try again at once. */
 int token_refresh_retry_now(struct dbc *c, int64_t integration, struct err *err);
 /*

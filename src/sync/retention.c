@@ -4,6 +4,7 @@
 #include "base/sv.h"
 #include "data/json.h"
 #include "db/db.h"
+#include "model/connection.h"
 #include "records/prune.h"
 
 /* Rows in one job, so that others wait little; datasets looked at in one. */
@@ -130,9 +131,6 @@ static int first_dataset(
 /* Its datasets a piece at a time, then everything that names it, credentials last. */
 static int remove_connection(struct dbc *c, struct retention *r, struct err *err)
 {
-	static const enum query parts[] = { Q_RETENTION_SYNCS, Q_RETENTION_CHECKPOINTS,
-		Q_RETENTION_BATCHES, Q_RETENTION_WINDOWS, Q_RETENTION_SEEN, Q_RETENTION_DATASETS,
-		Q_RETENTION_CONNECTION_DELETE };
 	struct dataset_name name;
 	int64_t id;
 
@@ -146,8 +144,7 @@ static int remove_connection(struct dbc *c, struct retention *r, struct err *err
 	rc = first_dataset(c, id, &name, err);
 	if (rc != ERR_NOT_FOUND)
 		return rc < 0 ? rc : remove_some(c, r, &name, err);
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		TRY(db_exec(c, parts[i], ARGS(arg_i64(id)), NULL, err));
+	TRY(connection_erase(c, id, err));
 	r->connections++;
 	r->more = true;
 	return 0;

@@ -288,6 +288,33 @@ test('connections by what a customer types in', async () => {
     assert.equal((await server.api('POST', '/api-auth/api-key/keys', { apiKey: 'k' }, { authorization: '' })).status, 401);
 });
 
+test('a connection that a function refuses is not made, and the page says why', async () => {
+    await server.ok('POST', '/integrations', { provider: 'crm', unique_key: 'judged', credentials: { type: 'OAUTH2', client_id: 'client', client_secret: 'secret-of-the-app' } });
+    await server.deploy({
+        'judged/actions/none': `import { createAction } from 'nango'; import { z } from 'zod';
+            export default createAction({ description: '', version: '1.0.0', input: z.any(), output: z.any(), exec: async () => null });`,
+        'judged/on-events/validate': `import { createOnEvent } from 'nango';
+            export default createOnEvent({ description: '', version: '1.0.0', event: 'validate-connection', exec: async (nango) => {
+                const { data } = await nango.get({ endpoint: '/me' });
+                if (data.token !== 'Bearer good') throw new Error('not the token of an <administrator>');
+            } });`
+    });
+    const browser = new Browser();
+    const connect = async () => {
+        const away = await browser.get(start('judged', await session({ end_user: { id: 'judged-user' } })));
+        return browser.get(`${server.url}/oauth/callback?state=${new URL(away.location).searchParams.get('state')}&code=c`);
+    };
+    const refused = await connect();
+    assert.equal(refused.status, 400);
+    const { error_type, error_desc } = message(refused.text);
+    assert.deepEqual([error_type, error_desc], ['connection_validation_failed', 'not the token of an <administrator>']);
+    assert.deepEqual((await server.ok('GET', '/connections?endUserId=judged-user')).connections, []);
+    fake.on('POST', '/token', json({ access_token: 'good', expires_in: 3600 }));
+    const { message_type, connection_id } = message((await connect()).text);
+    assert.equal(message_type, 'success');
+    assert.deepEqual((await connection('judged', connection_id)).errors, []);
+});
+
 test('a customer connects again, and the connection stays the same', async () => {
     const browser = new Browser();
     await server.ok('POST', '/connections', { provider_config_key: 'crm', connection_id: 'old', credentials: { type: 'OAUTH2', access_token: 'dead' }, metadata: { a: 1 } });
