@@ -352,13 +352,15 @@ static void test_cut_off(void **state)
 static char *changed(const char *what, const char *instead)
 {
 	struct sv all = buf_sv(&exported);
-	char *copy = mem_svdup(all);
-	char *at = strstr(copy, what);
+	struct buf copy;
+	const char *at = strstr(all.ptr, what);
 
 	assert_non_null(at);
-	assert_int_equal(strlen(what), strlen(instead));
-	memcpy(at, instead, strlen(instead));
-	return copy;
+	buf_init(&copy, SIZE_MAX);
+	buf_add(&copy, all.ptr, (size_t)(at - all.ptr));
+	buf_str(&copy, instead);
+	buf_str(&copy, at + strlen(what));
+	return buf_steal(&copy, &(size_t){ 0 });
 }
 
 static void refused(const char *what, const char *instead, int code, const char *why)
