@@ -175,7 +175,8 @@ static bool is_public(const struct api_route *r)
 		"/connect", "/connect/session", "/connect/telemetry", "/oauth/connect/{key}",
 		"/oauth/callback", "/api-auth/api-key/{key}", "/api-auth/basic/{key}",
 		"/auth/unauthenticated/{key}", "/oauth2/auth/{key}", "/auth/two-step/{key}",
-		"/auth/jwt/{key}", "/auth/tba/{key}", "/auth/signature/{key}", "/auth/bill/{key}" };
+		"/auth/jwt/{key}", "/auth/tba/{key}", "/auth/signature/{key}",
+		"/auth/aws-sigv4/{key}", "/auth/bill/{key}" };
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		if (strcmp(r->pattern, known[i]) == 0)

@@ -316,6 +316,7 @@ static const struct {
 	{ "/auth/tba/", AUTH_TBA },
 	{ "/auth/signature/", AUTH_SIGNATURE },
 	{ "/auth/bill/", AUTH_BILL },
+	{ "/auth/aws-sigv4/", AUTH_AWS_SIGV4 },
 };
 
 static int check_mode(struct api_call *call, const struct connecting *k, struct err *err)

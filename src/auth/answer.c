@@ -6,6 +6,7 @@
 #include "data/enc.h"
 #include "data/json.h"
 #include "data/query.h"
+#include "data/xml.h"
 
 #include <stdio.h>
 
@@ -90,7 +91,7 @@ static bool is_code(const struct grant *g, struct sv s)
 static struct sv code_in(const struct json_t *answer)
 {
 	static const char *const paths[] = { "error", "error.code", "error.type", "error_code",
-		"code", "errorCode" };
+		"code", "errorCode", "Error.Code", "ErrorResponse.Error.Code" };
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		struct sv s = json_sv(json_find(answer, sv_str(paths[i])));
@@ -102,7 +103,8 @@ static struct sv code_in(const struct json_t *answer)
 
 static struct sv description_in(const struct json_t *answer)
 {
-	static const char *const paths[] = { "error_description", "error.message", "message" };
+	static const char *const paths[] = { "error_description", "error.message", "message",
+		"Error.Message", "ErrorResponse.Error.Message" };
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		struct sv s = json_sv(json_find(answer, sv_str(paths[i])));
@@ -164,10 +166,20 @@ static bool is_form(const struct http_response *res)
 	return sv_starts(type, SV_LIT("application/x-www-form-urlencoded"));
 }
 
+static bool is_xml(const struct http_response *res)
+{
+	struct sv type = http_headers_get(&res->headers, "content-type");
+
+	return (sv_find(type, SV_LIT("xml")) >= 0 && sv_find(type, SV_LIT("html")) < 0) ||
+	       sv_starts(buf_sv(&res->body), SV_LIT("<?xml"));
+}
+
 static int parse(const struct http_response *res, struct json_t **ret)
 {
 	struct sv text = buf_sv(&res->body);
 
+	if (is_xml(res))
+		return xml_parse(text, ret, NULL);
 	return is_form(res) ? query_parse(text, ret, NULL) : json_parse(text, ret, NULL);
 }
 
@@ -198,8 +210,9 @@ int grant_answer(const struct grant *g, struct sv url, const struct http_respons
 		return refuse(g, url, res->status, answer, refusal, err);
 	if (!readable) {
 		snprintf(refusal->code, sizeof(refusal->code), "invalid_answer");
-		return err_set(err, ERR_UPSTREAM, "%.*s answered %d with something else than JSON",
-			SV(host), res->status);
+		return err_set(err, ERR_UPSTREAM,
+			"%.*s answered %d with something else than JSON or XML", SV(host),
+			res->status);
 	}
 	*ret = take(answer);
 	return 0;

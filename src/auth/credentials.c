@@ -14,28 +14,27 @@ static const struct {
 	/* Members that must be there, as text; "a|b": one of them (the token, or what it is had
 	 * with). */
 	const char *required[3];
-	bool ready;
 } types[AUTH_TYPE_COUNT] = {
-	[AUTH_NONE] = { "NONE", NULL, { NULL }, true },
-	[AUTH_API_KEY] = { "API_KEY", NULL, { "apiKey" }, true },
-	[AUTH_BASIC] = { "BASIC", NULL, { "username" }, true },
-	[AUTH_OAUTH2] = { "OAUTH2", "access_token", { "access_token" }, true },
-	[AUTH_OAUTH2_CC] = { "OAUTH2_CC", "token", { "token|client_id" }, true },
-	[AUTH_OAUTH1] = { "OAUTH1", NULL, { "oauth_token", "oauth_token_secret" }, true },
-	[AUTH_APP] = { "APP", "access_token", { "access_token|installation_id" }, true },
-	[AUTH_APP_STORE] = { "APP_STORE", "access_token", { "access_token|privateKey" }, true },
-	[AUTH_CUSTOM] = { "CUSTOM", "access_token", { NULL }, true },
-	[AUTH_TWO_STEP] = { "TWO_STEP", "token", { NULL }, true },
-	[AUTH_JWT] = { "JWT", "token", { NULL }, true },
-	[AUTH_SIGNATURE] = { "SIGNATURE", "token", { "token|username", "token|password" }, true },
-	[AUTH_BILL] = { "BILL", NULL, { "session_id|username", "session_id|password" }, true },
-	[AUTH_TBA] = { "TBA", NULL, { "token_id", "token_secret" }, true },
-	[AUTH_TABLEAU] = { "TABLEAU", "token", { "token" }, true },
-	[AUTH_AWS_SIGV4] = { "AWS_SIGV4", NULL, { NULL }, false },
-	[AUTH_INSTALL_PLUGIN] = { "INSTALL_PLUGIN", NULL, { "username" }, true },
-	[AUTH_MCP_OAUTH2] = { "MCP_OAUTH2", "access_token", { "access_token" }, true },
-	[AUTH_MCP_OAUTH2_GENERIC] = { "MCP_OAUTH2_GENERIC", "access_token", { "access_token" },
-		true },
+	[AUTH_NONE] = { "NONE", NULL, { NULL } },
+	[AUTH_API_KEY] = { "API_KEY", NULL, { "apiKey" } },
+	[AUTH_BASIC] = { "BASIC", NULL, { "username" } },
+	[AUTH_OAUTH2] = { "OAUTH2", "access_token", { "access_token" } },
+	[AUTH_OAUTH2_CC] = { "OAUTH2_CC", "token", { "token|client_id" } },
+	[AUTH_OAUTH1] = { "OAUTH1", NULL, { "oauth_token", "oauth_token_secret" } },
+	[AUTH_APP] = { "APP", "access_token", { "access_token|installation_id" } },
+	[AUTH_APP_STORE] = { "APP_STORE", "access_token", { "access_token|privateKey" } },
+	[AUTH_CUSTOM] = { "CUSTOM", "access_token", { NULL } },
+	[AUTH_TWO_STEP] = { "TWO_STEP", "token", { NULL } },
+	[AUTH_JWT] = { "JWT", "token", { NULL } },
+	[AUTH_SIGNATURE] = { "SIGNATURE", "token", { "token|username", "token|password" } },
+	[AUTH_BILL] = { "BILL", NULL, { "session_id|username", "session_id|password" } },
+	[AUTH_TBA] = { "TBA", NULL, { "token_id", "token_secret" } },
+	[AUTH_TABLEAU] = { "TABLEAU", "token", { "token|pat_name", "token|pat_secret" } },
+	[AUTH_AWS_SIGV4] = { "AWS_SIGV4", NULL,
+		{ "role_arn|access_key_id", "role_arn|secret_access_key" } },
+	[AUTH_INSTALL_PLUGIN] = { "INSTALL_PLUGIN", NULL, { "username" } },
+	[AUTH_MCP_OAUTH2] = { "MCP_OAUTH2", "access_token", { "access_token" } },
+	[AUTH_MCP_OAUTH2_GENERIC] = { "MCP_OAUTH2_GENERIC", "access_token", { "access_token" } },
 };
 
 const char *auth_type_name(enum auth_type type)
@@ -52,11 +51,6 @@ bool auth_type_parse(struct sv name, enum auth_type *ret)
 		}
 	}
 	return false;
-}
-
-bool auth_type_ready(enum auth_type type)
-{
-	return types[type].ready;
 }
 
 static bool has_one_of(const struct json_t *json, struct sv keys)

@@ -38,10 +38,6 @@ void credentials_done(struct credentials *c);
 int credentials_import(
 	enum auth_type mode, const struct json_t *given, struct buf *out, struct err *err);
 
-/* Whether requests with this type work by now; the others are stored but refused with a clear
- * error when used. */
-bool auth_type_ready(enum auth_type type);
-
 /* The token that goes behind "Bearer "; absent when the type has none. */
 struct sv credentials_token(const struct credentials *c);
 

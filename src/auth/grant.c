@@ -23,6 +23,7 @@ const struct grant_mode *grant_mode(enum auth_type type)
 		[AUTH_JWT] = &grant_jwt,
 		[AUTH_SIGNATURE] = &grant_signature,
 		[AUTH_BILL] = &grant_bill,
+		[AUTH_AWS_SIGV4] = &grant_aws,
 	};
 
 	return modes[type];

@@ -20,6 +20,7 @@ struct grant {
 	const struct json_t *credentials; /* as they are */
 	const struct json_t *config; /* of the connection; may be NULL */
 	const struct json_t *app; /* the integration's credentials; may be NULL */
+	const struct json_t *custom; /* its free secrets; may be NULL */
 	struct json_t *next; /* what they become; starts as a copy */
 	struct json_t *answers[8]; /* of the requests so far */
 	char random[37];
@@ -42,7 +43,7 @@ struct grant_mode {
 /* NULL when tokens of this type are not had but given, or there are none. */
 const struct grant_mode *grant_mode(enum auth_type type);
 extern const struct grant_mode grant_oauth2, grant_oauth2_cc, grant_jwt, grant_app_store,
-	grant_signature, grant_app, grant_bill, grant_two_step;
+	grant_signature, grant_app, grant_bill, grant_two_step, grant_aws;
 
 /* For the modes. */
 
@@ -100,8 +101,8 @@ struct grant_refusal {
 	bool final; /* asking again with the same credentials cannot help */
 };
 /*
- * The answer as JSON (forms are read as such), a new reference; or ERR_UPSTREAM with *refusal, in
- * words that hold no secret of the grant.
+ * The answer as JSON (forms and XML are read as such), a new reference; or ERR_UPSTREAM with
+ * *refusal, in words that hold no secret of the grant.
  */
 int grant_answer(const struct grant *g, struct sv url, const struct http_response *res,
 	struct json_t **ret, struct grant_refusal *refusal, struct err *err);

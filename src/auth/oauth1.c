@@ -3,13 +3,12 @@
 #include "base/sv.h"
 #include "crypto/hash.h"
 #include "data/enc.h"
-#include "data/query.h"
+#include "data/params.h"
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { TEXT_MAX = 1 << 20, PARAMS_MAX = 1024 };
+enum { TEXT_MAX = 4 << 20 };
 
 static const char *const names[] = {
 	[OAUTH1_HMAC_SHA1] = "HMAC-SHA1",
@@ -34,100 +33,50 @@ static struct sv encoded(struct arena *a, struct sv s)
 	return arena_sv(a, buf_sv(&b));
 }
 
-static struct sv decoded(struct arena *a, struct sv s)
-{
-	own_in(buf_done) struct buf b = { 0 };
-
-	buf_init(&b, TEXT_MAX);
-	enc_unpercent(&b, s, true);
-	return arena_sv(a, buf_sv(&b));
-}
-
-/* Names and values, encoded as they are signed. */
-struct param {
-	struct sv name, value;
-};
-
-struct params {
-	struct param *items;
-	size_t count;
-};
-
-static void add(struct params *p, struct arena *a, struct sv name, struct sv value)
-{
-	if (p->count < PARAMS_MAX)
-		p->items[p->count++] = (struct param){ encoded(a, name), encoded(a, value) };
-}
-
-/* The pairs of a query or form. */
-static void add_pairs(struct params *p, struct arena *a, struct sv text)
-{
-	struct sv key, value;
-
-	while (text.len && query_next(&text, &key, &value))
-		if (key.len || value.len)
-			add(p, a, decoded(a, key), decoded(a, value));
-}
-
 /* The protocol's own, but for realm and signature. */
-static void add_protocol(struct params *p, const struct oauth1 *o, struct arena *a)
+static void add_protocol(struct params *p, const struct oauth1 *o)
 {
 	char seconds[24];
 
 	snprintf(seconds, sizeof(seconds), "%lld", (long long)o->timestamp);
-	add(p, a, SV_LIT("oauth_consumer_key"), o->consumer_key);
-	add(p, a, SV_LIT("oauth_nonce"), o->nonce);
-	add(p, a, SV_LIT("oauth_signature_method"), sv_str(names[o->method]));
-	add(p, a, SV_LIT("oauth_timestamp"), sv_str(seconds));
-	add(p, a, SV_LIT("oauth_token"), o->token);
+	params_add(p, SV_LIT("oauth_consumer_key"), o->consumer_key);
+	params_add(p, SV_LIT("oauth_nonce"), o->nonce);
+	params_add(p, SV_LIT("oauth_signature_method"), sv_str(names[o->method]));
+	params_add(p, SV_LIT("oauth_timestamp"), sv_str(seconds));
+	const struct {
+		const char *name;
+		struct sv value;
+	} optional[] = { { "oauth_token", o->token }, { "oauth_callback", o->callback },
+		{ "oauth_verifier", o->verifier } };
+	for (size_t i = 0; i < ARRAY_LEN(optional); i++)
+		if (optional[i].value.ptr)
+			params_add(p, sv_str(optional[i].name), optional[i].value);
 	if (!o->no_version)
-		add(p, a, SV_LIT("oauth_version"), SV_LIT("1.0"));
-}
-
-static int compare(struct sv a, struct sv b)
-{
-	int d = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-
-	return d ? d : (a.len > b.len) - (a.len < b.len);
-}
-
-static int by_name_and_value(const void *x, const void *y)
-{
-	const struct param *a = x, *b = y;
-	int d = compare(a->name, b->name);
-
-	return d ? d : compare(a->value, b->value);
-}
-
-static struct params new_params(struct arena *a)
-{
-	return (struct params){ .items = arena_array(a, PARAMS_MAX, sizeof(struct param)) };
+		params_add(p, SV_LIT("oauth_version"), SV_LIT("1.0"));
 }
 
 static struct sv normalised_params(const struct oauth1 *o, struct arena *a)
 {
-	struct params p = new_params(a);
-	own_in(buf_done) struct buf b = { 0 };
+	struct params p;
 
-	add_protocol(&p, o, a);
-	add_pairs(&p, a, o->query);
-	add_pairs(&p, a, o->form);
-	qsort(p.items, p.count, sizeof(*p.items), by_name_and_value);
-	buf_init(&b, TEXT_MAX);
-	for (size_t i = 0; i < p.count; i++)
-		buf_printf(
-			&b, "%s%.*s=%.*s", i ? "&" : "", SV(p.items[i].name), SV(p.items[i].value));
-	return arena_sv(a, buf_sv(&b));
+	params_init(&p, a);
+	add_protocol(&p, o);
+	params_add_pairs(&p, o->query);
+	params_add_pairs(&p, o->form);
+	return params_canonical(&p);
 }
 
 struct sv oauth1_base_string(const struct oauth1 *o, struct arena *a)
 {
 	char *method = arena_str(a, o->http_method);
 
+	struct sv params = normalised_params(o, a);
+	if (!params.ptr)
+		return SV_NULL;
 	for (char *at = method; *at; at++)
 		*at = (char)toupper((unsigned char)*at);
-	return sv_str(arena_printf(a, "%s&%.*s&%.*s", method, SV(encoded(a, o->url)),
-		SV(encoded(a, normalised_params(o, a)))));
+	return sv_str(arena_printf(
+		a, "%s&%.*s&%.*s", method, SV(encoded(a, o->url)), SV(encoded(a, params))));
 }
 
 static struct sv signature(const struct oauth1 *o, struct arena *a)
@@ -140,6 +89,8 @@ static struct sv signature(const struct oauth1 *o, struct arena *a)
 	if (o->method == OAUTH1_PLAINTEXT)
 		return key;
 	struct sv base = oauth1_base_string(o, a);
+	if (!base.ptr)
+		return SV_NULL;
 	if (o->method == OAUTH1_HMAC_SHA256) {
 		hash_hmac_sha256(key, base, mac);
 		return sv_str(hash_base64(mac, HASH_SHA256_SIZE, text));
@@ -150,11 +101,15 @@ static struct sv signature(const struct oauth1 *o, struct arena *a)
 
 struct sv oauth1_header(const struct oauth1 *o, struct arena *a)
 {
-	struct params p = new_params(a);
 	own_in(buf_done) struct buf b = { 0 };
+	struct params p;
 
-	add_protocol(&p, o, a);
-	add(&p, a, SV_LIT("oauth_signature"), signature(o, a));
+	struct sv signed_by = signature(o, a);
+	if (!signed_by.ptr)
+		return SV_NULL;
+	params_init(&p, a);
+	add_protocol(&p, o);
+	params_add(&p, SV_LIT("oauth_signature"), signed_by);
 	buf_init(&b, TEXT_MAX);
 	buf_str(&b, "OAuth ");
 	if (o->realm.ptr)

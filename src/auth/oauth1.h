@@ -13,7 +13,9 @@ enum oauth1_method oauth1_method(struct sv name);
 
 struct oauth1 {
 	enum oauth1_method method;
-	struct sv consumer_key, consumer_secret, token, token_secret;
+	struct sv consumer_key, consumer_secret;
+	struct sv token, token_secret; /* absent: there is none yet */
+	struct sv callback, verifier; /* of the requests for tokens (RFC 5849, 2); absent = none */
 	struct sv realm; /* absent = none */
 	struct sv nonce;
 	int64_t timestamp; /* seconds */
@@ -25,7 +27,8 @@ struct oauth1 {
 	bool no_version; /* leaves out oauth_version, which is optional */
 };
 
-/* What is signed (3.4.1), in the arena. */
+/* What is signed (3.4.1), in the arena; absent for more than PARAMS_MAX parameters. */
 struct sv oauth1_base_string(const struct oauth1 *o, struct arena *a);
-/* The value of the header: OAuth realm="...", oauth_consumer_key="..."... In the arena. */
+/* The value of the header: OAuth realm="...", oauth_consumer_key="..."... In the arena; absent as
+ * above. */
 struct sv oauth1_header(const struct oauth1 *o, struct arena *a);

@@ -190,6 +190,7 @@ static int enter_begin(struct flow *f)
 		.credentials = s->credentials.json,
 		.config = s->config,
 		.app = s->app,
+		.custom = s->custom,
 		.next = json_clone(s->credentials.json),
 	};
 	uuid_format(uuid_v4(), r->grant.random);

@@ -2,6 +2,7 @@
 #include "auth/authorize.h"
 #include "auth/jwt.h"
 #include "auth/oauth1.h"
+#include "auth/sigv4.h"
 #include "crypto/sign.h"
 #include "data/enc.h"
 #include "data/json.h"
@@ -212,6 +213,138 @@ static void challenges_with_a_hash_of_the_verifier(void **state UNUSED)
 	assert_string_not_equal(one, other);
 }
 
+/* The key of Amazon's examples: for IAM and its test suite, and for S3. */
+#define AWS_KEY                                 \
+	.access_key_id = SV_LIT("AKIDEXAMPLE"), \
+	.secret_access_key = SV_LIT("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+#define S3_KEY                                           \
+	.access_key_id = SV_LIT("AKIAIOSFODNN7EXAMPLE"), \
+	.secret_access_key = SV_LIT("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+#define NO_BODY SV_LIT("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+#define HEADERS(...)                                            \
+	.headers = (const struct http_header[]){ __VA_ARGS__ }, \
+	.header_count =                                         \
+		sizeof((const struct http_header[]){ __VA_ARGS__ }) / sizeof(struct http_header)
+#define H(name, value)                      \
+	{                                   \
+		SV_LIT(name), SV_LIT(value) \
+	}
+
+static void expect_sigv4(const struct sigv4 *s, const char *names, const char *signature)
+{
+	struct arena a = { 0 };
+	const char *got = sigv4_authorization(s, &a).ptr;
+
+	if (!strstr(got, names) || !strstr(got, signature))
+		fail_msg("%s\n%s", got, sigv4_canonical_request(s, &a).ptr);
+	arena_done(&a);
+}
+
+/* "Create a signed AWS API request": ListUsers of IAM; and two of Amazon's test suite. */
+static void signs_the_examples_of_aws(void **state UNUSED)
+{
+	const struct sigv4 iam = { AWS_KEY, .region = SV_LIT("us-east-1"), .service = SV_LIT("iam"),
+		.date = SV_LIT("20150830T123600Z"), .method = SV_LIT("GET"), .path = SV_LIT("/"),
+		.query = SV_LIT("Action=ListUsers&Version=2010-05-08"),
+		HEADERS(H("X-Amz-Date", "20150830T123600Z"), H("Host", "iam.amazonaws.com"),
+			H("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")),
+		.payload_hash = NO_BODY };
+	const struct sigv4 vanilla = { AWS_KEY, .region = SV_LIT("us-east-1"),
+		.service = SV_LIT("service"), .date = SV_LIT("20150830T123600Z"),
+		.method = SV_LIT("GET"), .path = SV_LIT("/"), .query = SV_LIT(""),
+		HEADERS(H("Host", "example.amazonaws.com"), H("X-Amz-Date", "20150830T123600Z")),
+		.payload_hash = NO_BODY };
+	struct sigv4 order = vanilla;
+
+	order.query = SV_LIT("Param2=value2&Param1=value1");
+	expect_sigv4(&iam,
+		"Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, "
+		"SignedHeaders=content-type;host;x-amz-date",
+		"Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7");
+	expect_sigv4(&vanilla, "SignedHeaders=host;x-amz-date",
+		"Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
+	expect_sigv4(&order, "SignedHeaders=host;x-amz-date",
+		"Signature=b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500");
+}
+
+/* "Signature calculations for the authorization header" of S3's API reference. */
+static void signs_the_examples_of_s3(void **state UNUSED)
+{
+	const struct sigv4 get = { S3_KEY, .region = SV_LIT("us-east-1"), .service = SV_LIT("s3"),
+		.date = SV_LIT("20130524T000000Z"), .method = SV_LIT("GET"),
+		.path = SV_LIT("/test.txt"), .query = SV_LIT(""),
+		HEADERS(H("host", "examplebucket.s3.amazonaws.com"), H("range", "bytes=0-9"),
+			H("x-amz-content-sha256",
+				"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+			H("x-amz-date", "20130524T000000Z")),
+		.payload_hash = NO_BODY };
+	const struct sigv4 put = { S3_KEY, .region = SV_LIT("us-east-1"), .service = SV_LIT("s3"),
+		.date = SV_LIT("20130524T000000Z"), .method = SV_LIT("PUT"),
+		.path = SV_LIT("/test$file.text"), .query = SV_LIT(""),
+		HEADERS(H("date", "Fri, 24 May 2013 00:00:00 GMT"),
+			H("host", "examplebucket.s3.amazonaws.com"),
+			H("x-amz-content-sha256",
+				"44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072"),
+			H("x-amz-date", "20130524T000000Z"),
+			H("x-amz-storage-class", "REDUCED_REDUNDANCY")),
+		.payload_hash = SV_LIT(
+			"44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072") };
+	static const struct http_header of_list[] = { H("host", "examplebucket.s3.amazonaws.com"),
+		H("x-amz-content-sha256",
+			"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+		H("x-amz-date", "20130524T000000Z") };
+	struct sigv4 list = get, encoded = put;
+
+	list.path = SV_LIT("/");
+	list.query = SV_LIT("prefix=J&max-keys=2");
+	list.headers = of_list;
+	list.header_count = ARRAY_LEN(of_list);
+	encoded.path = SV_LIT("/test%24file.text");
+	expect_sigv4(&get, "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date",
+		"Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+	expect_sigv4(&put, "SignedHeaders=date;host;x-amz-content-sha256;x-amz-date;",
+		"Signature=98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
+	expect_sigv4(&encoded, "SignedHeaders=date;host;x-amz-content-sha256;x-amz-date;",
+		"Signature=98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
+	expect_sigv4(&list, "SignedHeaders=host;x-amz-content-sha256;x-amz-date",
+		"Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+}
+
+static void encodes_paths_for_aws(void **state UNUSED)
+{
+	static const struct {
+		const char *service, *path, *want;
+	} cases[] = {
+		{ "s3", "/a%20b/c", "/a%20b/c" },
+		{ "s3", "/a//b/", "/a//b/" },
+		{ "s3", "", "/" },
+		{ "s3", "/a+b:c", "/a%2Bb%3Ac" },
+		{ "execute-api", "/a%20b/c", "/a%2520b/c" },
+		{ "execute-api", "//a//b/", "/a/b/" },
+		{ "execute-api", "/a+b:c", "/a%2Bb%3Ac" },
+	};
+	struct arena a = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct sigv4 s = { .service = sv_str(cases[i].service),
+			.method = SV_LIT("GET"),
+			.path = sv_str(cases[i].path),
+			.payload_hash = NO_BODY };
+		const char *want = arena_printf(&a, "GET\n%s\n\n", cases[i].want);
+		const char *got = sigv4_canonical_request(&s, &a).ptr;
+		if (strncmp(got, want, strlen(want)) != 0)
+			fail_msg("%s %s: %s", cases[i].service, cases[i].path, got);
+	}
+	arena_done(&a);
+}
+
+static void writes_dates_for_aws(void **state UNUSED)
+{
+	char date[SIGV4_DATE_SIZE];
+
+	assert_string_equal(sigv4_date(1440938160999, date), "20150830T123600Z");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +355,10 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_key),
 		cmocka_unit_test(makes_tokens),
 		cmocka_unit_test(reads_expiries),
+		cmocka_unit_test(signs_the_examples_of_aws),
+		cmocka_unit_test(signs_the_examples_of_s3),
+		cmocka_unit_test(encodes_paths_for_aws),
+		cmocka_unit_test(writes_dates_for_aws),
 		cmocka_unit_test(challenges_with_a_hash_of_the_verifier),
 	};
 	return cmocka_run_group_tests_name("auth signatures", tests, NULL, NULL);

@@ -22,6 +22,7 @@ void subject_done(struct subject *s)
 	credentials_done(&s->credentials);
 	json_unref(take(s->config));
 	json_unref(take(s->app));
+	json_unref(take(s->custom));
 	arena_done(&s->arena);
 }
 
@@ -35,13 +36,15 @@ static int parse_opt(struct sv text, struct json_t **ret, struct err *err)
 static int load_secrets(struct dbc *c, struct subject *s, struct err *err)
 {
 	struct integration in;
-	struct sv text, app = SV_NULL;
+	struct sv text, app = SV_NULL, custom = SV_NULL;
 
 	TRY(integration_get(c, s->conn.integration_id, &s->arena, &in, err));
 	TRY(connection_credentials(c, s->keys, &s->conn, &s->arena, &text, err));
 	TRY(integration_credentials(c, s->keys, &in, &s->arena, &app, err));
+	TRY(integration_custom(c, s->keys, &in, &s->arena, &custom, err));
 	TRY(credentials_parse(text, &s->credentials, err));
 	TRY(parse_opt(app, &s->app, err));
+	TRY(parse_opt(custom, &s->custom, err));
 	TRY(parse_opt(s->conn.connection_config, &s->config, err));
 	s->provider = provider_find(s->providers, in.provider);
 	return 0;

@@ -41,7 +41,7 @@ struct subject {
 	struct connection conn;
 	const struct provider *provider;
 	struct credentials credentials;
-	struct json_t *config, *app;
+	struct json_t *config, *app, *custom;
 	struct token_refresh last;
 	enum token_state state;
 	enum subject_verdict verdict;

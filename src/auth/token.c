@@ -38,7 +38,8 @@ static int64_t margin_ms(
 
 static bool has_token(const struct credentials *c)
 {
-	return credentials_token(c).len || json_member(c->json, SV_LIT("session_id"));
+	return credentials_token(c).len || json_member(c->json, SV_LIT("session_id")) ||
+	       json_member(c->json, SV_LIT("secret_access_key"));
 }
 
 enum token_state token_state(const struct provider *p, const struct credentials *c, int64_t now_ms)

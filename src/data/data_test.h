@@ -26,6 +26,7 @@ int schema_tests(void);
 int sourcemap_tests(void);
 int tmpl_tests(void);
 int uuid_tests(void);
+int xml_tests(void);
 int yaml_find_tests(void);
 int yaml_tests(void);
 

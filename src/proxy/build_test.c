@@ -1,9 +1,9 @@
 /* URL, headers, body and redaction of provider requests, as tables of cases. */
 #include "base/sv.h"
 #include "data/json.h"
+#include "data/params.h"
 #include "model/provider.h"
 #include "proxy/body.h"
-#include "proxy/canonical.h"
 #include "proxy/cert.h"
 #include "proxy/headers.h"
 #include "proxy/redact.h"
@@ -284,7 +284,7 @@ static void makes_parameters_canonical(void **state UNUSED)
 	struct arena a = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct sv got = canonical_params(sv_str(cases[i].pairs), &a);
+		struct sv got = params_canonical_pairs(sv_str(cases[i].pairs), &a);
 		if (!sv_eq_str(got, cases[i].want))
 			fail_msg("%s: %.*s", cases[i].pairs, SV(got));
 	}

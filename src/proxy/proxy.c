@@ -16,6 +16,7 @@
 #include "proxy/lines.h"
 #include "proxy/request_impl.h"
 #include "proxy/retry.h"
+#include "proxy/sign.h"
 #include "proxy/target.h"
 #include "proxy/url.h"
 
@@ -205,6 +206,8 @@ static int build(struct request *r, const char **code, struct err *err)
 		.header_count = headers.count,
 		.body = body,
 	};
+	*code = "ERR_BAD_REQUEST";
+	TRY(proxy_sign_aws(&v, &r->http, err));
 	*code = "invalid_certificate_or_key_format";
 	return proxy_client_cert(&r->conn->target, &r->attempt, &r->http, err);
 }

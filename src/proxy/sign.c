@@ -1,6 +1,7 @@
 #include "proxy/sign.h"
 
 #include "auth/oauth1.h"
+#include "auth/sigv4.h"
 #include "base/sv.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
@@ -95,5 +96,32 @@ int proxy_sign(const struct proxy_vars *v, const struct proxy_request *req, stru
 	o.url = sv_str(
 		arena_printf(v->arena, "%.*s://%.*s%.*s", SV(v->scheme), SV(v->host), SV(v->path)));
 	*ret = oauth1_header(&o, v->arena);
-	return 0;
+	return ret->ptr ? 0 : err_set(err, ERR_LIMIT, "too many parameters to sign");
+}
+
+int proxy_sign_aws(const struct proxy_vars *v, struct http_request *req, struct err *err)
+{
+	const struct proxy_target *t = v->target;
+	const struct json_t *c = t->credentials.json;
+	const struct sigv4 s = {
+		.access_key_id = text_in(c, "access_key_id"),
+		.secret_access_key = text_in(c, "secret_access_key"),
+		.session_token = text_in(c, "session_token"),
+		.region = sigv4_region(c, t->connection_config),
+		.service = either(
+			text_in(c, "service"), either(text_in(t->connection_config, "service"),
+						       text_in(t->provider->json, "service"))),
+	};
+
+	if (t->credentials.type != AUTH_AWS_SIGV4)
+		return 0;
+	if (!s.access_key_id.len || !s.secret_access_key.len)
+		return err_set(err, ERR_INVALID, "connection '%.*s' has no keys to sign with",
+			SV(t->connection_id));
+	if (!s.service.len)
+		return err_set(err, ERR_INVALID,
+			"connection '%.*s' does not say which AWS service it is for: give its "
+			"credentials or its connection_config a service",
+			SV(t->connection_id));
+	return sigv4_sign_request(&s, v->now_ms, v->arena, req, err);
 }

@@ -1,6 +1,6 @@
 /*
- * Authorization headers that sign the request: OAuth 1.0a, and token-based authentication in the
- * manner of NetSuite (TBA). Pure.
+ * Requests that are signed: OAuth 1.0a, token-based authentication in the manner of NetSuite (TBA),
+ * AWS Signature Version 4. Pure.
  */
 #pragma once
 
@@ -13,3 +13,9 @@
  */
 int proxy_sign(const struct proxy_vars *v, const struct proxy_request *req, struct sv *ret,
 	struct err *err);
+
+/*
+ * AWS Signature Version 4, over everything that will be sent: last of all. Nothing for other types.
+ * ERR_INVALID when keys or the service are missing.
+ */
+int proxy_sign_aws(const struct proxy_vars *v, struct http_request *req, struct err *err);

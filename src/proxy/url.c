@@ -283,6 +283,14 @@ static struct sv without_first(struct sv text, struct sv piece, struct arena *a)
 		a, "%.*s%.*s", (int)at, text.ptr, SV(sv_from(text, (size_t)at + piece.len))));
 }
 
+/* Where a service of AWS is reached is up to the connection. */
+static struct sv connection_base(const struct proxy_target *t)
+{
+	return t->credentials.type == AUTH_AWS_SIGV4
+		       ? json_sv(json_member(t->connection_config, SV_LIT("base_url")))
+		       : SV_NULL;
+}
+
 static struct sv integration_base(const struct proxy_target *t)
 {
 	struct sv own_base = json_sv(json_member(t->config, SV_LIT("baseUrl")));
@@ -355,9 +363,11 @@ static int join(const struct proxy_vars *v, const struct proxy_request *req, str
 {
 	const struct proxy_target *t = v->target;
 	bool override = req->base_url_override.len > 0;
-	struct sv base = override ? req->base_url_override : integration_base(t), filled;
+	struct sv base = override ? req->base_url_override : connection_base(t), filled;
 	struct sv endpoint = req->endpoint;
 
+	if (!base.len)
+		base = integration_base(t);
 	if (!base.len)
 		return fail(err, code, "missing_api_url",
 			"the provider has no base URL: set baseUrlOverride");

@@ -3,9 +3,9 @@
 #include "auth/functions.h"
 #include "base/sv.h"
 #include "data/json.h"
+#include "data/params.h"
 #include "data/tmpl.h"
 #include "proxy/body.h"
-#include "proxy/canonical.h"
 #include "proxy/target.h"
 
 enum { EVAL_MAX = 64 * 1024 };
@@ -77,7 +77,7 @@ static struct sv params_to_sign(const struct proxy_vars *v)
 {
 	bool form = !v->query.len && proxy_is_form(v->content_type);
 
-	return canonical_params(form ? v->body : v->query, v->arena);
+	return params_canonical_pairs(form ? v->body : v->query, v->arena);
 }
 
 static int request_var(const struct proxy_vars *v, struct sv name, struct sv *ret)
@@ -85,7 +85,7 @@ static int request_var(const struct proxy_vars *v, struct sv name, struct sv *re
 	if (sv_eq_str(name, "params"))
 		return found(params_to_sign(v), ret);
 	if (sv_eq_str(name, "urlCanonicalParams"))
-		return found(canonical_params(v->query, v->arena), ret);
+		return found(params_canonical_pairs(v->query, v->arena), ret);
 	const struct {
 		const char *name;
 		struct sv value;

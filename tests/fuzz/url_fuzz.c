@@ -1,7 +1,7 @@
 /* URLs and parameters of provider requests, as functions and providers write them. */
 #include "base/sv.h"
+#include "data/params.h"
 #include "fuzz.h"
-#include "proxy/canonical.h"
 #include "proxy/cert.h"
 #include "proxy/url.h"
 
@@ -44,10 +44,10 @@ static void check_url(struct sv text, struct arena *a)
 
 static void check_params(struct sv text, struct arena *a)
 {
-	struct sv once = canonical_params(text, a);
+	struct sv once = params_canonical_pairs(text, a);
 
 	/* Canonical already: nothing changes any more. */
-	CHECK(!once.ptr || sv_eq(once, canonical_params(once, a)));
+	CHECK(!once.ptr || sv_eq(once, params_canonical_pairs(once, a)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
