@@ -5,6 +5,7 @@
 #include "data/enc.h"
 #include "data/json.h"
 #include "data/tmpl.h"
+#include "data/xml.h"
 #include "model/provider.h"
 
 enum { TEXT_MAX = 256 * 1024, DEPTH_MAX = 16 };
@@ -23,6 +24,7 @@ const struct grant_mode *grant_mode(enum auth_type type)
 		[AUTH_JWT] = &grant_jwt,
 		[AUTH_SIGNATURE] = &grant_signature,
 		[AUTH_BILL] = &grant_bill,
+		[AUTH_TABLEAU] = &grant_tableau,
 		[AUTH_AWS_SIGV4] = &grant_aws,
 	};
 
@@ -303,33 +305,50 @@ static void add_query(struct grant_ask *a, struct arena *arena, struct sv query)
 		a->url = sv_str(arena_printf(arena, "%.*s%c%.*s", SV(a->url), joint, SV(query)));
 }
 
+/* The parameters in the body, and what they are. */
+static int write_body(const struct grant *g, const struct grant_ask *a, struct buf *text,
+	struct http_headers *headers, struct err *err)
+{
+	struct sv type = SV_LIT("application/x-www-form-urlencoded");
+
+	if (sv_eq_str(a->format, "json")) {
+		type = SV_LIT("application/json");
+		json_dump_compact(a->params, text);
+	} else if (sv_eq_str(a->format, "xml")) {
+		/* text/xml with SOAP, and much else: the provider's headers may say. */
+		type = http_headers_get(headers, "content-type");
+		type = type.len ? type : SV_LIT("application/xml");
+		TRY(xml_write(a->params, text, err));
+	} else {
+		write_form(text, a->params);
+	}
+	http_headers_remove(headers, SV_LIT("content-type"));
+	http_headers_add(g->arena, headers, SV_LIT("content-type"), type);
+	return 0;
+}
+
 int grant_post(const struct grant *g, const struct grant_ask *given, struct http_request *ret,
 	struct err *err)
 {
 	struct http_headers headers = { 0 };
 	struct grant_ask a = *given;
 	own_in(buf_done) struct buf text = { 0 };
-	bool get = sv_eq_str(a.method, "GET");
+	bool get = sv_eq_str(a.method, "GET"), in_query = get || sv_eq_str(a.format, "query");
 
 	TRY(add_headers(g, &a, &headers, err));
 	buf_init(&text, TEXT_MAX);
 	*ret = (struct http_request){ .method = a.method.len ? a.method : SV_LIT("POST") };
-	bool json = sv_eq_str(a.format, "json") && !get;
-	if (json)
-		json_dump_compact(a.params, &text);
-	else
+	if (in_query)
 		write_form(&text, a.params);
+	else
+		TRY(write_body(g, &a, &text, &headers, err));
 	if (!buf_ok(&text))
 		return err_set(err, ERR_LIMIT, "the request for a token is too large");
-	if (get || sv_eq_str(a.format, "query")) {
+	if (in_query) {
 		add_query(&a, g->arena, buf_sv(&text));
 		ret->body = get ? SV_NULL : SV_LIT("");
 	} else {
 		ret->body = arena_sv(g->arena, buf_sv(&text));
-		http_headers_remove(&headers, SV_LIT("content-type"));
-		http_headers_add(g->arena, &headers, SV_LIT("content-type"),
-			json ? SV_LIT("application/json")
-			     : SV_LIT("application/x-www-form-urlencoded"));
 	}
 	ret->url = a.url;
 	ret->headers = headers.items;

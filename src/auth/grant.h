@@ -23,6 +23,12 @@ struct grant {
 	const struct json_t *custom; /* its free secrets; may be NULL */
 	struct json_t *next; /* what they become; starts as a copy */
 	struct json_t *answers[8]; /* of the requests so far */
+	const struct http_headers *answer_headers; /* of the one that is accepted */
+	/*
+	 * Set by ask: it tries a shorter way (a refresh token instead of a login). When that is
+	 * refused, `long_way` is set and the conversation begins again.
+	 */
+	bool short_way, long_way;
 	char random[37];
 };
 
@@ -43,7 +49,7 @@ struct grant_mode {
 /* NULL when tokens of this type are not had but given, or there are none. */
 const struct grant_mode *grant_mode(enum auth_type type);
 extern const struct grant_mode grant_oauth2, grant_oauth2_cc, grant_jwt, grant_app_store,
-	grant_signature, grant_app, grant_bill, grant_two_step, grant_aws;
+	grant_signature, grant_app, grant_bill, grant_two_step, grant_tableau, grant_aws;
 
 /* For the modes. */
 
@@ -69,7 +75,7 @@ int grant_url(const struct grant *g, const char *key, struct sv *ret, struct err
 struct sv grant_client_id(const struct grant *g);
 struct sv grant_client_secret(const struct grant *g);
 
-/* A POST with these parameters, in the format (form, json, query; absent = form). */
+/* A POST with these parameters, in the format (form, json, xml, query; absent = form). */
 struct grant_ask {
 	struct sv url, format;
 	const struct json_t *params;

@@ -251,6 +251,21 @@ static int enter_ask(struct flow *f)
 	return flow_wait(f, ANSWER);
 }
 
+/* A refresh token that is refused is not worth keeping, and there is still the login. */
+static bool may_go_long_way(struct refresh *r)
+{
+	struct grant *g = &r->grant;
+	int status = r->response.status;
+
+	if (!g->short_way || !status || status > 499 || status == 429)
+		return false;
+	g->long_way = true;
+	g->short_way = false;
+	json_del(g->next, SV_LIT("refresh_token"));
+	r->subject.failure.refusal = (struct grant_refusal){ 0 };
+	return true;
+}
+
 static int enter_answer(struct flow *f)
 {
 	struct refresh *r = refresh_of(f);
@@ -261,7 +276,8 @@ static int enter_answer(struct flow *f)
 	f->err = (struct err){ 0 }; /* no response is an answer too: response.error says why */
 	if (grant_answer(g, r->request.url, &r->response, &g->answers[r->step], &failure->refusal,
 		    &err) < 0)
-		return give_up(r, "no_answer", &err);
+		return may_go_long_way(r) ? ASK : give_up(r, "no_answer", &err);
+	g->answer_headers = &r->response.headers;
 	if (grant_mode(g->type)->accept(g, r->step, g->answers[r->step], &err) < 0)
 		return give_up(r, "invalid_answer", &err);
 	r->step++;

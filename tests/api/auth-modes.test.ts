@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { startFake, type Fake, type Seen } from '../fake/fake.ts';
-import { json } from '../fake/replies.ts';
+import { html, json, reply } from '../fake/replies.ts';
 import { Server, tempDir } from './harness.ts';
 
 let server: Server;
@@ -56,6 +56,32 @@ three-step:
       token_params: { code: '\${step1.code}' }
   token_response: { token: token }
   proxy: { base_url: ${url} }
+renewed:
+  auth_mode: TWO_STEP
+  token_url: ${url}/renewed/login
+  token_params: { user: '\${user}' }
+  refresh_url: ${url}/renewed/again
+  refresh_token_params: { refresh: '\${credentials.refresh_token}' }
+  token_response: { token: access, refresh_token: refresh, token_expiration: expires_in, token_expiration_strategy: expireIn }
+  proxy: { base_url: ${url} }
+soap:
+  auth_mode: TWO_STEP
+  token_url: ${url}/soap
+  body_format: xml
+  token_headers: { content-type: text/xml }
+  token_params: { 'soapenv:Envelope': { '@xmlns:soapenv': 'http://schemas.xmlsoap.org/soap/envelope/', 'soapenv:Body': { login: { user: '\${user}', secret: '\${credentials.secret}' } } } }
+  token_response: { token: 'soapenv:Envelope.soapenv:Body.loginResponse.sessionId', token_expiration: 'soapenv:Envelope.soapenv:Body.loginResponse.sessionSeconds', token_expiration_strategy: expireIn }
+  proxy: { base_url: ${url} }
+cookies:
+  auth_mode: TWO_STEP
+  token_url: ${url}/cookies
+  token_params: { user: '\${user}' }
+  token_response_headers: [cookies, x-csrf]
+  proxy: { base_url: ${url}, headers: { cookie: '\${credentials._cookies}', x-csrf: '\${credentials._x-csrf}' } }
+tableau:
+  auth_mode: TABLEAU
+  token_url: https://\${connectionConfig.server}/api/3.22/auth/signin || ${url}/api/3.22/auth/signin
+  proxy: { base_url: ${url}, headers: { x-tableau-auth: '\${credentials.token}' } }
 bill:
   auth_mode: BILL
   token_url: ${url}/bill/login
@@ -89,7 +115,7 @@ before(async () => {
     const file = join(tempDir(), 'providers.yaml');
     writeFileSync(file, catalogue(fake.url));
     server = await Server.start({ args: ['--providers', file] });
-    for (const provider of ['signed-jwt', 'wsse', 'two-step', 'three-step', 'bill', 'apple', 'cc-assertion', 'cc-query'])
+    for (const provider of ['signed-jwt', 'wsse', 'two-step', 'three-step', 'renewed', 'soap', 'cookies', 'tableau', 'bill', 'apple', 'cc-assertion', 'cc-query'])
         await server.ok('POST', '/integrations', { provider, unique_key: provider });
     for (const provider of ['oauth1', 'oauth1-plain']) await server.ok('POST', '/integrations', { provider, unique_key: provider, credentials: { type: 'OAUTH1', client_id: 'consumer', client_secret: 'consumer&secret' } });
     await server.ok('POST', '/integrations', { provider: 'tba', unique_key: 'tba', credentials: { type: 'TBA', client_id: 'consumer', client_secret: 'consumer-secret' } });
@@ -227,6 +253,90 @@ test('TWO_STEP: a refused token is had again', async () => {
     assert.equal(answer.status, 401);
     await server.ok('GET', `/connections/${id}?provider_config_key=two-step&force_refresh=true`);
     assert.equal((await sent('two-step')).headers['x-token'], 'two');
+});
+
+const refreshed = (key: string) => server.api('GET', `/connections/${id}?provider_config_key=${key}&force_refresh=true&refresh_token=true`);
+
+test('TWO_STEP: a refresh token saves the login, and the login saves a lost refresh token', async () => {
+    fake.on('POST', '/renewed/login', [json({ access: 'a1', refresh: 'r1', expires_in: 3600 }), json({ access: 'a4', expires_in: 3600 })]);
+    fake.on('POST', '/renewed/again', [json({ access: 'a2', refresh: 'r2', expires_in: 3600 }), json({ access: 'a3', expires_in: 3600 }), json({ error: 'invalid_grant' }, 400)]);
+    await connect('renewed', { type: 'TWO_STEP', user: 'ada' });
+    assert.equal((await sent('renewed')).headers.authorization, 'Bearer a1');
+    const after = async () => {
+        const { status, body } = await refreshed('renewed');
+        assert.equal(status, 200, JSON.stringify(body));
+        return [body.credentials.token, body.credentials.refresh_token];
+    };
+    assert.deepEqual(await after(), ['a2', 'r2']);
+    /* None comes back: the old one stays good. */
+    assert.deepEqual(await after(), ['a3', 'r2']);
+    assert.deepEqual(asked('/renewed/again').map(({ body }) => JSON.parse(body)), [{ refresh: 'r1' }, { refresh: 'r2' }]);
+    assert.deepEqual(await after(), ['a4', undefined]);
+    assert.deepEqual(asked('/renewed/login').map(({ body }) => JSON.parse(body)), [{ user: 'ada' }, { user: 'ada' }]);
+});
+
+test('TWO_STEP: a refresh that fails for another reason is no reason to log in', async () => {
+    fake.on('POST', '/renewed/login', json({ access: 'a1', refresh: 'r1', expires_in: 3600 }));
+    fake.on('POST', '/renewed/again', json({ error: 'down' }, 503));
+    await connect('renewed', { type: 'TWO_STEP', user: 'ada' });
+    await sent('renewed');
+    const logins = asked('/renewed/login').length;
+    const { status, body } = await refreshed('renewed');
+    assert.equal(status, 400);
+    assert.match(body.error.message, /answered 503/);
+    assert.equal(asked('/renewed/login').length, logins);
+});
+
+test('TWO_STEP: logins in XML', async () => {
+    const envelope = (inner: string) => `<?xml version="1.0"?><e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>${inner}</e:Body></e:Envelope>`;
+    fake.on('POST', '/soap', reply(200, { 'content-type': 'text/xml; charset=utf-8' }, envelope('<loginResponse><sessionId>s&amp;1</sessionId><sessionSeconds>7200</sessionSeconds></loginResponse>')));
+    await connect('soap', { type: 'TWO_STEP', user: 'a<da', secret: 'engine&' });
+    assert.equal((await sent('soap')).headers.authorization, 'Bearer s&1');
+    const [ask] = asked('/soap');
+    assert.equal(ask!.headers['content-type'], 'text/xml');
+    assert.equal(ask!.body, '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body><login><user>a&lt;da</user><secret>engine&amp;</secret></login></soapenv:Body></soapenv:Envelope>');
+    const kept = await credentials('soap');
+    assert.ok(Math.abs(Date.parse(kept.expires_at) - Date.now() - 7200_000) < 60_000);
+    for (const [what, handler, message] of [
+        ['a fault', reply(500, { 'content-type': 'text/xml' }, envelope('<e:Fault><faultcode>x</faultcode></e:Fault>')), /answered 500/],
+        ['no token', reply(200, { 'content-type': 'text/xml' }, envelope('<loginResponse/>')), /holds no token/],
+        ['an entity from elsewhere', reply(200, { 'content-type': 'text/xml' }, '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><a>&e;</a>'), /something else than JSON or XML/],
+        ['half of it', reply(200, { 'content-type': 'text/xml' }, '<a><b>'), /something else than JSON or XML/],
+        ['a page', html, /something else than JSON or XML/]
+    ] as const) {
+        fake.on('POST', '/soap', handler);
+        const { status, body } = await refreshed('soap');
+        assert.equal(status, 400, what);
+        assert.match(body.error.message, message, what);
+    }
+});
+
+test('TWO_STEP: cookies and other headers as credentials', async () => {
+    fake.on('POST', '/cookies', reply(200, { 'content-type': 'application/json', 'set-cookie': ['sid=abc; Path=/; HttpOnly', 'old=; Max-Age=0', 'b=2'], 'x-csrf': 'token-1' }, '{}'));
+    await connect('cookies', { type: 'TWO_STEP', user: 'ada' });
+    const { headers } = await sent('cookies');
+    assert.equal(headers.cookie, 'sid=abc; b=2');
+    assert.equal(headers['x-csrf'], 'token-1');
+    assert.equal(headers.authorization, undefined);
+    fake.on('POST', '/cookies', json({}));
+    assert.equal((await sent('cookies')).headers.cookie, 'sid=abc; b=2', 'a session that is there is used');
+    fake.on('POST', '/cookies', reply(200, { 'content-type': 'application/json', 'set-cookie': 'sid=new' }, '{}'));
+    await refreshed('cookies');
+    assert.equal((await sent('cookies')).headers.cookie, 'sid=new');
+});
+
+test('TABLEAU: signs in with a personal access token, and again', async () => {
+    const token = (n: number) => json({ credentials: { token: `tableau-${n}`, site: { id: 'site', contentUrl: 'marketing' }, user: { id: 'user' }, estimatedTimeToExpiration: '3:30:00' } });
+    fake.on('POST', '/api/3.22/auth/signin', [token(1), token(2), json({ error: { summary: 'Signin Error', detail: 'no', code: '401001' } }, 401)]);
+    await connect('tableau', { type: 'TABLEAU', pat_name: 'ada', pat_secret: 'engine', content_url: 'marketing' });
+    assert.equal((await sent('tableau')).headers['x-tableau-auth'], 'tableau-1');
+    assert.deepEqual(JSON.parse(asked('/api/3.22/auth/signin')[0]!.body), { credentials: { personalAccessTokenName: 'ada', personalAccessTokenSecret: 'engine', site: { contentUrl: 'marketing' } } });
+    const kept = await credentials('tableau');
+    assert.ok(Math.abs(Date.parse(kept.expires_at) - Date.now() - 12600_000) < 60_000, kept.expires_at);
+    assert.equal(kept.raw.credentials.site.id, 'site');
+    assert.equal((await refreshed('tableau')).body.credentials.token, 'tableau-2');
+    assert.match((await refreshed('tableau')).body.error.message, /answered 401, 401001/);
+    assert.equal((await sent('tableau')).headers['x-tableau-auth'], 'tableau-2');
 });
 
 test('BILL: a session for a login', async () => {
