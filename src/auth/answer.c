@@ -90,8 +90,8 @@ static bool is_code(const struct grant *g, struct sv s)
 /* The code of an error, where providers put it. */
 static struct sv code_in(const struct json_t *answer)
 {
-	static const char *const paths[] = { "error", "error.code", "error.type", "error_code",
-		"code", "errorCode", "Error.Code", "ErrorResponse.Error.Code" };
+	static const char *const paths[] = { "error", "oauth_problem", "error.code", "error.type",
+		"error_code", "code", "errorCode", "Error.Code", "ErrorResponse.Error.Code" };
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		struct sv s = json_sv(json_find(answer, sv_str(paths[i])));
@@ -174,13 +174,17 @@ static bool is_xml(const struct http_response *res)
 	       sv_starts(buf_sv(&res->body), SV_LIT("<?xml"));
 }
 
-static int parse(const struct http_response *res, struct json_t **ret)
+static int parse(const struct grant *g, const struct http_response *res, struct json_t **ret)
 {
 	struct sv text = buf_sv(&res->body);
 
 	if (is_xml(res))
 		return xml_parse(text, ret, NULL);
-	return is_form(res) ? query_parse(text, ret, NULL) : json_parse(text, ret, NULL);
+	if (is_form(res))
+		return query_parse(text, ret, NULL);
+	int rc = json_parse(text, ret, NULL);
+	/* Forms are all that OAuth 1 knows, whatever they are called. */
+	return rc < 0 && g->type == AUTH_OAUTH1 ? query_parse(text, ret, NULL) : rc;
 }
 
 static bool is_refusal(const struct http_response *res, const struct json_t *answer)
@@ -205,7 +209,7 @@ int grant_answer(const struct grant *g, struct sv url, const struct http_respons
 		snprintf(refusal->code, sizeof(refusal->code), "%s", code);
 		return err_set(err, ERR_UPSTREAM, "%.*s could not be asked: %s", SV(host), code);
 	}
-	bool readable = parse(res, &answer) == 0;
+	bool readable = parse(g, res, &answer) == 0;
 	if (is_refusal(res, answer))
 		return refuse(g, url, res->status, answer, refusal, err);
 	if (!readable) {

@@ -98,28 +98,14 @@ static int params_of(
 int authorize_url(const struct grant *g, const struct authorize *a, struct sv *ret, struct err *err)
 {
 	own(json_unref) struct json_t *params = NULL;
-	own_in(buf_done) struct buf url = { 0 };
-	struct json_t *val;
-	struct sv base, key;
+	struct sv base;
 
 	if (!grant_client_id(g).len)
 		return err_set(
 			err, ERR_INVALID, "the integration has no client_id: set its credentials");
 	TRY(grant_url(g, "authorization_url", &base, err));
 	TRY(params_of(g, a, &params, err));
-	buf_init(&url, URL_MAX);
-	buf_sv_add(&url, base);
-	char joint = sv_find_char(base, '?') >= 0 ? '&' : '?';
-	for (void *it = NULL; json_next(params, &it, &key, &val); joint = '&') {
-		buf_char(&url, joint);
-		enc_percent(&url, key, ENC_COMPONENT);
-		buf_char(&url, '=');
-		enc_percent(&url, json_sv(val), ENC_COMPONENT);
-	}
-	if (!buf_ok(&url))
-		return err_set(err, ERR_LIMIT, "the authorisation URL is too long");
-	*ret = arena_sv(g->arena, buf_sv(&url));
-	return 0;
+	return grant_add_params(g, base, params, ret, err);
 }
 
 int authorize_ask(const struct grant *g, const struct authorize *a, struct sv code,

@@ -8,7 +8,7 @@
 #include "data/xml.h"
 #include "model/provider.h"
 
-enum { TEXT_MAX = 256 * 1024, DEPTH_MAX = 16 };
+enum { TEXT_MAX = 256 * 1024, URL_MAX = 64 * 1024, DEPTH_MAX = 16 };
 
 const struct grant_mode *grant_mode(enum auth_type type)
 {
@@ -215,6 +215,28 @@ int grant_url(const struct grant *g, const char *key, struct sv *ret, struct err
 		return err_set(err, ERR_INVALID, "provider '%.*s' has no %s for %s",
 			SV(g->provider->name), key, auth_type_name(g->type));
 	return grant_eval(g, json_sv(v), GRANT_URL, ret, err);
+}
+
+int grant_add_params(const struct grant *g, struct sv base, const struct json_t *params,
+	struct sv *ret, struct err *err)
+{
+	char joint = sv_find_char(base, '?') >= 0 ? '&' : '?';
+	own_in(buf_done) struct buf url = { 0 };
+	struct json_t *val;
+	struct sv key;
+
+	buf_init(&url, URL_MAX);
+	buf_sv_add(&url, base);
+	for (void *it = NULL; json_next(params, &it, &key, &val); joint = '&') {
+		buf_char(&url, joint);
+		enc_percent(&url, key, ENC_COMPONENT);
+		buf_char(&url, '=');
+		enc_percent(&url, json_sv(val), ENC_COMPONENT);
+	}
+	if (!buf_ok(&url))
+		return err_set(err, ERR_LIMIT, "the authorisation URL is too long");
+	*ret = arena_sv(g->arena, buf_sv(&url));
+	return 0;
 }
 
 /* --- the app --- */

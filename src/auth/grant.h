@@ -71,6 +71,10 @@ int grant_fill(
 /* A URL of the provider by its key; maps of URLs per mode give that of the grant's type. */
 int grant_url(const struct grant *g, const char *key, struct sv *ret, struct err *err);
 
+/* A URL with these parameters behind it, percent-encoded. ERR_LIMIT over 64 KiB. */
+int grant_add_params(const struct grant *g, struct sv url, const struct json_t *params,
+	struct sv *ret, struct err *err);
+
 /* The app's client id and secret, or those the connection brings itself; absent = none. */
 struct sv grant_client_id(const struct grant *g);
 struct sv grant_client_secret(const struct grant *g);

@@ -11,7 +11,8 @@ import { after, before, beforeEach, test } from 'node:test';
 import { OAuth2Server } from 'oauth2-mock-server';
 import { Provider } from 'oidc-provider';
 import { startFake, type Fake } from '../fake/fake.ts';
-import { html, json } from '../fake/replies.ts';
+import { checkOAuth1 } from '../fake/oauth1.ts';
+import { hang, html, huge, json, reply } from '../fake/replies.ts';
 import { App, Server, serverWithApp, tempDir } from './harness.ts';
 
 let server: Server;
@@ -33,6 +34,13 @@ crm-plain:
   alias: crm
   disable_pkce: true
   token_request_auth_method: basic
+old:
+  auth_mode: OAUTH1
+  request_url: ${fakeUrl}/old/request?scope=read
+  authorization_url: ${fakeUrl}/old/authorize
+  authorization_params: { expiration: never }
+  token_url: ${fakeUrl}/old/access
+  proxy: { base_url: ${fakeUrl} }
 mock:
   auth_mode: OAUTH2
   authorization_url: ${mockUrl}/authorize
@@ -89,6 +97,7 @@ before(async () => {
             unique_key: provider,
             credentials: { type: 'OAUTH2', client_id: 'client', client_secret: 'secret-of-the-app', scopes: provider === 'oidc' ? 'openid,offline_access' : 'read,write' }
         });
+    await server.ok('POST', '/integrations', { provider: 'old', unique_key: 'old', credentials: { type: 'OAUTH1', client_id: 'consumer', client_secret: 'secret-of-the-app' } });
     await server.ok('POST', '/integrations', { provider: 'private-api-bearer', unique_key: 'keys' });
     await server.ok('POST', '/integrations', { provider: 'private-api-basic', unique_key: 'basic' });
     await server.integration('none');
@@ -288,6 +297,72 @@ test('connections by what a customer types in', async () => {
     assert.equal((await server.api('POST', '/api-auth/api-key/keys', { apiKey: 'k' }, { authorization: '' })).status, 401);
 });
 
+/* Many call their form a page. */
+const form = (fields: Record<string, string>) => reply(200, { 'content-type': 'text/html; charset=utf-8' }, new URLSearchParams(fields).toString());
+
+test('OAuth 1: a request token, the customer, an access token', async () => {
+    const browser = new Browser();
+    fake.on('POST', '/old/request', form({ oauth_token: 'request&1', oauth_token_secret: 'request-secret', oauth_callback_confirmed: 'true' }));
+    fake.on('POST', '/old/access', form({ oauth_token: 'access-1', oauth_token_secret: 'access-secret', user_id: '7' }));
+    const away = await browser.get(start('old', await session(), '&params[shop]=x&authorization_params[hint]=ada'));
+    assert.equal(away.status, 302, away.text);
+    const url = new URL(away.location);
+    assert.equal(url.origin + url.pathname, `${fake.url}/old/authorize`);
+    assert.deepEqual(Object.fromEntries(url.searchParams), { expiration: 'never', hint: 'ada', oauth_token: 'request&1' });
+    const first = fake.requests.findLast(({ path }) => path === '/old/request')!;
+    const { oauth_callback, oauth_token } = checkOAuth1(first, `${fake.url}/old/request`, 'secret-of-the-app&');
+    assert.equal(oauth_token, undefined);
+    assert.ok(oauth_callback!.startsWith(`${server.url}/oauth/callback?state=`), oauth_callback);
+
+    const done = await browser.get(`${oauth_callback}&oauth_token=request%261&oauth_verifier=v%201`);
+    assert.equal(done.status, 200, done.text);
+    const { connection_id, message_type } = message(done.text);
+    assert.equal(message_type, 'success');
+    const second = fake.requests.findLast(({ path }) => path === '/old/access')!;
+    const header = checkOAuth1(second, `${fake.url}/old/access`, 'secret-of-the-app&request-secret');
+    assert.deepEqual([header['oauth_token'], header['oauth_verifier']], ['request&1', 'v 1']);
+    const made = await connection('old', connection_id);
+    assert.deepEqual(made.credentials, { type: 'OAUTH1', oauth_token: 'access-1', oauth_token_secret: 'access-secret', raw: { oauth_token: 'access-1', oauth_token_secret: 'access-secret', user_id: '7' } });
+    assert.deepEqual(made.connection_config, { shop: 'x' });
+    await server.ok('GET', '/proxy/me', undefined, { 'connection-id': connection_id, 'provider-config-key': 'old' });
+    checkOAuth1(fake.requests.findLast(({ path }) => path === '/me')!, `${fake.url}/me`, 'secret-of-the-app&access-secret');
+});
+
+test('OAuth 1: what goes wrong on the way', async () => {
+    const go = async (then: (callback: string, browser: Browser) => Promise<{ status: number; text: string }>) => {
+        const browser = new Browser();
+        fake.on('POST', '/old/request', form({ oauth_token: 'request-2', oauth_token_secret: 'request-secret' }));
+        const away = await browser.get(start('old', await session()));
+        assert.equal(away.status, 302, away.text);
+        const { oauth_callback } = checkOAuth1(fake.requests.findLast(({ path }) => path === '/old/request')!, `${fake.url}/old/request`, 'secret-of-the-app&');
+        const { status, text } = await then(oauth_callback!, browser);
+        assert.equal(status, 400, text);
+        return message(text).error_type;
+    };
+    assert.equal(await go((callback, browser) => browser.get(`${callback}&oauth_token=another&oauth_verifier=v`)), 'callback_err');
+    assert.equal(await go((callback, browser) => browser.get(`${callback}&denied=request-2`)), 'callback_err');
+    assert.equal(await go((callback, browser) => browser.get(`${callback}&oauth_token=request-2`)), 'callback_err');
+    assert.equal(await go((callback) => new Browser().get(`${callback}&oauth_token=request-2&oauth_verifier=v`)), 'state_err');
+    for (const bad of [html, form({ oauth_token: 'x' }), json({}, 500), reply(401, {}, 'oauth_problem=token_rejected')]) {
+        fake.on('POST', '/old/access', bad);
+        assert.equal(await go((callback, browser) => browser.get(`${callback}&oauth_token=request-2&oauth_verifier=v`)), 'token_err');
+    }
+    for (const bad of [html, huge(3 << 20), reply(200), reply(401, {}, 'oauth_problem=permission_unknown')]) {
+        fake.on('POST', '/old/request', bad);
+        const { status, text } = await new Browser().get(start('old', await session()));
+        assert.deepEqual([status, message(text).error_type], [400, 'request_token_err']);
+    }
+    assert.match(message((await new Browser().get(start('old', await session()))).text).error_desc, /answered 401, permission_unknown/);
+    /* Who leaves meanwhile leaves nothing behind. */
+    fake.on('POST', '/old/request', hang);
+    const leaving = new AbortController();
+    const mark = fake.requests.length;
+    const gone = fetch(start('old', await session()), { signal: leaving.signal });
+    await fake.asked(mark + 1);
+    leaving.abort();
+    await assert.rejects(gone);
+});
+
 test('a connection that a function refuses is not made, and the page says why', async () => {
     await server.ok('POST', '/integrations', { provider: 'crm', unique_key: 'judged', credentials: { type: 'OAUTH2', client_id: 'client', client_secret: 'secret-of-the-app' } });
     await server.deploy({
@@ -387,7 +462,7 @@ test('against oidc-provider: rotating refresh tokens, many requests at once', as
 });
 
 test('no secret is in the log of the server', () => {
-    assert.doesNotMatch(server.log.join('\n'), /the-token|the-refresh-token|secret-of-the-app|secret-code|typed-in|nango_connect_session_/);
+    assert.doesNotMatch(server.log.join('\n'), /the-token|the-refresh-token|secret-of-the-app|secret-code|typed-in|nango_connect_session_|request-secret|access-secret/);
 });
 
 test('the server ends without complaint', async () => {

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { startFake, type Fake, type Seen } from '../fake/fake.ts';
+import { checkOAuth1 } from '../fake/oauth1.ts';
 import { html, json, reply } from '../fake/replies.ts';
 import { Server, tempDir } from './harness.ts';
 
@@ -157,18 +158,6 @@ function verified(token: string, key: KeyObject): any[] {
     const how = key.asymmetricKeyType === 'ec' ? { key, dsaEncoding: 'ieee-p1363' as const } : key;
     assert.ok(verify('sha256', Buffer.from(`${header}.${payload}`), how, Buffer.from(signature!, 'base64url')), 'the signature is wrong');
     return parts(token);
-}
-
-/** Checks an OAuth 1 header by the rules of RFC 5849, written down a second time. */
-function checkOAuth1(seen: Seen, url: string, secrets: string, hash = 'sha1', form = ''): Record<string, string> {
-    const encode = (text: string) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-    const header = Object.fromEntries([...seen.headers.authorization!.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name!, decodeURIComponent(value!)]));
-    const { oauth_signature, realm, ...protocol } = header;
-    const all = [...Object.entries(protocol), ...seen.query, ...new URLSearchParams(form)].map(([name, value]) => [encode(name), encode(value)] as const);
-    all.sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : 1));
-    const base = [seen.method, url, all.map((pair) => pair.join('=')).join('&')].map(encode).join('&');
-    assert.equal(oauth_signature, createHmac(hash, secrets).update(base).digest('base64'));
-    return header;
 }
 
 test('JWT: a token signed with a shared secret', async () => {
