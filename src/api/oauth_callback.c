@@ -128,6 +128,21 @@ static bool saved(struct api_call *call)
 	return connection_validate(call, &r->establishing, connected);
 }
 
+/* Members of the answer that the provider's entry wants in the connection's config. */
+static void keep_metadata(struct returning *r, const struct json_t *answer)
+{
+	const struct json_t *names =
+		json_member(r->grant.provider->json, SV_LIT("token_response_metadata"));
+	struct json_t *config = json_member(r->secret, SV_LIT("config"));
+
+	for (size_t i = 0; json_kind(names) == JSON_KIND_ARRAY && i < json_len(names); i++) {
+		struct sv name = json_sv(json_item(names, i));
+		const struct json_t *v = json_find(answer, name);
+		if (v)
+			json_set(config, name, json_clone(v));
+	}
+}
+
 /* The provider's answer as credentials. */
 static int accept(struct api_call *call, struct err *err)
 {
@@ -141,7 +156,8 @@ static int accept(struct api_call *call, struct err *err)
 	if (r->grant.type == AUTH_OAUTH1)
 		TRY(authorize1_accept(&r->grant, answer, err));
 	else
-		TRY(grant_oauth2.accept(&r->grant, 0, answer, err));
+		TRY(grant_oauth2_take(&r->grant, answer, err));
+	keep_metadata(r, answer);
 	r->credentials = api_dump(call, r->grant.next);
 	return 0;
 }

@@ -1,5 +1,6 @@
 #include "auth/authorize.h"
 
+#include "auth/quirks.h"
 #include "base/sv.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
@@ -82,6 +83,8 @@ static int params_of(
 		json_set(params, key, json_clone(val));
 	json_set_str(params, "response_type", SV_LIT("code"));
 	json_set_str(params, "client_id", grant_client_id(g));
+	if (quirk_of(g->provider)->client == QUIRK_CLIENT_KEY)
+		json_set_str(params, "client_key", grant_client_id(g));
 	json_set_str(params, "redirect_uri", a->redirect_uri);
 	json_set_str(params, "state", a->state);
 	if (scopes.len)
@@ -125,5 +128,5 @@ int authorize_ask(const struct grant *g, const struct authorize *a, struct sv co
 		json_set_str(params, "code_verifier", a->verifier);
 	for (void *it = NULL; json_next(more, &it, &key, &val);)
 		json_set(params, key, json_ref(val));
-	return grant_oauth2_post(g, url, params, ret, err);
+	return grant_oauth2_post(g, SV_NULL, url, params, ret, err);
 }

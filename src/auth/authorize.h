@@ -25,6 +25,6 @@ bool authorize_wants_pkce(const struct provider *p);
 int authorize_url(
 	const struct grant *g, const struct authorize *a, struct sv *ret, struct err *err);
 
-/* The request that exchanges the code; its answer is one for grant_oauth2.accept. */
+/* The request that exchanges the code; its answer is one for grant_oauth2_take. */
 int authorize_ask(const struct grant *g, const struct authorize *a, struct sv code,
 	struct http_request *ret, struct err *err);

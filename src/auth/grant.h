@@ -29,6 +29,7 @@ struct grant {
 	 * refused, `long_way` is set and the conversation begins again.
 	 */
 	bool short_way, long_way;
+	bool forced; /* a new token is wanted even if the old one lives */
 	char random[37];
 };
 
@@ -44,6 +45,11 @@ struct grant_mode {
 	int (*ask)(struct grant *g, unsigned step, struct http_request *ret, struct err *err);
 	/* Takes the answer to it, which is a JSON value and no refusal. */
 	int (*accept)(struct grant *g, unsigned step, const struct json_t *answer, struct err *err);
+	/*
+	 * Whether the conversation goes on if this step fails: it is accepted with a NULL answer
+	 * then. NULL: never.
+	 */
+	bool (*optional)(const struct grant *g, unsigned step);
 };
 
 /* NULL when tokens of this type are not had but given, or there are none. */
@@ -90,9 +96,12 @@ struct grant_ask {
 int grant_post(const struct grant *g, const struct grant_ask *a, struct http_request *ret,
 	struct err *err);
 
-/* The same by an OAuth 2 client, who says who it is; what else is sent is the provider's. */
-int grant_oauth2_post(const struct grant *g, struct sv url, struct json_t *params,
+/* The same by an OAuth 2 client, who says who it is, with this method (absent = POST). */
+int grant_oauth2_post(const struct grant *g, struct sv method, struct sv url, struct json_t *params,
 	struct http_request *ret, struct err *err);
+
+/* Puts what such an answer holds into g->next. ERR_UPSTREAM when that is no token. */
+int grant_oauth2_take(struct grant *g, const struct json_t *answer, struct err *err);
 
 /* Sets expires_at by expires_at or expires_in of an answer, else by the default (0 = none). */
 void grant_set_expiry(struct grant *g, const struct json_t *answer, int64_t default_ms);

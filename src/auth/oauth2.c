@@ -1,5 +1,6 @@
-/* OAuth 2: refresh tokens (RFC 6749, 6) and client credentials (4.4). */
+/* OAuth 2: how a client asks (RFC 6749, 2.3), what it is answered, and client credentials (4.4). */
 #include "auth/grant.h"
+#include "auth/quirks.h"
 #include "base/sv.h"
 #include "data/json.h"
 #include "model/provider.h"
@@ -28,90 +29,76 @@ static int params_of(const struct grant *g, const char *key, struct json_t **ret
 	return grant_fill(g, tmpl, ret, err);
 }
 
-static bool wants_basic(const struct grant *g)
+/* How the client says who it is: as the entry has it, else as the provider is known to want it. */
+static enum quirk_client client_of(const struct grant *g)
 {
-	return sv_eq_str(text_of(g, "authorization_method"), "header") ||
-	       sv_eq_str(text_of(g, "token_request_auth_method"), "basic");
+	bool basic = sv_eq_str(text_of(g, "authorization_method"), "header") ||
+		     sv_eq_str(text_of(g, "token_request_auth_method"), "basic");
+
+	return basic ? QUIRK_CLIENT_BASIC : quirk_of(g->provider)->client;
 }
 
-/* The client says who it is: in the header or among the parameters. */
+/* In the header or among the parameters. */
 static void identify(const struct grant *g, struct sv id, struct sv secret, struct grant_ask *a,
 	struct json_t *params)
 {
-	if (wants_basic(g)) {
+	const char *id_name = "client_id", *secret_name = "client_secret";
+
+	if (sv_eq_str(text_of(g, "token_request_auth_method"), "custom"))
+		id_name = "username", secret_name = "password";
+	switch (client_of(g)) {
+	case QUIRK_CLIENT_NONE: return;
+	case QUIRK_CLIENT_BASIC:
 		a->basic_user = id;
 		a->basic_password = secret;
-	} else if (sv_eq_str(text_of(g, "token_request_auth_method"), "custom")) {
-		json_set_str(params, "username", id);
-		json_set_str(params, "password", secret);
-	} else {
-		json_set_str(params, "client_id", id);
-		if (secret.len)
-			json_set_str(params, "client_secret", secret);
+		return;
+	case QUIRK_CLIENT_SECRET_AS_USER:
+		a->basic_user = secret;
+		a->basic_password = SV_LIT("");
+		return;
+	case QUIRK_CLIENT_KEY: id_name = "client_key"; break;
+	case QUIRK_CLIENT_APP_ID: id_name = "app_id", secret_name = "secret"; break;
+	case QUIRK_CLIENT_IN_BODY: break;
 	}
+	json_set_str(params, id_name, id);
+	if (secret.len)
+		json_set_str(params, secret_name, secret);
 }
 
 static int post(const struct grant *g, struct grant_ask *a, struct json_t *params,
 	struct http_request *ret, struct err *err)
 {
 	a->params = params;
+	const struct quirk *q = quirk_of(g->provider);
+
 	a->format = text_of(g, "body_format");
+	if (!a->format.len)
+		a->format = sv_str(q->format);
 	a->headers = json_member(g->provider->json, SV_LIT("token_headers"));
 	return grant_post(g, a, ret, err);
 }
 
-int grant_oauth2_post(const struct grant *g, struct sv url, struct json_t *params,
+int grant_oauth2_post(const struct grant *g, struct sv method, struct sv url, struct json_t *params,
 	struct http_request *ret, struct err *err)
 {
-	struct grant_ask a = { .url = url };
+	struct grant_ask a = { .url = url, .method = method };
 
 	identify(g, grant_client_id(g), grant_client_secret(g), &a, params);
 	return post(g, &a, params, ret, err);
 }
 
-/* --- refresh tokens --- */
-
-static struct sv refresh_token_of(const struct json_t *credentials)
-{
-	return json_sv(json_member(credentials, SV_LIT("refresh_token")));
-}
-
-static bool refresh_able(const struct provider *p, const struct json_t *credentials)
-{
-	return refresh_token_of(credentials).len && json_member(p->json, SV_LIT("token_url"));
-}
-
-static int refresh_ask(struct grant *g, unsigned step, struct http_request *ret, struct err *err)
-{
-	own(json_unref) struct json_t *params = NULL, *more = NULL;
-	bool apart = json_member(g->provider->json, SV_LIT("refresh_url")) != NULL;
-	bool special = json_member(g->provider->json, SV_LIT("refresh_params")) != NULL;
-	struct sv url;
-
-	if (step > 0)
-		return 0;
-	if (!grant_client_id(g).len)
-		return err_set(err, ERR_INVALID,
-			"integration has no client_id to refresh tokens with: set its credentials");
-	TRY(grant_url(g, apart ? "refresh_url" : "token_url", &url, err));
-	TRY(params_of(g, special ? "refresh_params" : "token_params", &more, err));
-	/* token_params are those of a first token: their grant type is another. */
-	if (!special)
-		json_del(more, SV_LIT("grant_type"));
-	params = json_new_obj();
-	json_set_str(params, "grant_type", SV_LIT("refresh_token"));
-	json_set_str(params, "refresh_token", refresh_token_of(g->credentials));
-	copy(params, more);
-	TRY(grant_oauth2_post(g, url, params, ret, err));
-	return 1;
-}
+/* --- answers --- */
 
 /* Where the answer holds the token, and what goes with it. */
 static const struct json_t *token_holder(
 	const struct grant *g, const struct json_t *answer, struct sv *ret_token)
 {
 	struct sv path = text_of(g, "alternate_access_token_response_path");
+	const char *holder = quirk_of(g->provider)->holder;
 	ptrdiff_t dot = -1;
+
+	if (!path.len && holder)
+		path = sv_str(arena_printf(g->arena, "%s.access_token", holder));
 
 	*ret_token = path.len ? json_sv(json_find(answer, path)) : SV_NULL;
 	if (!ret_token->len) {
@@ -124,12 +111,11 @@ static const struct json_t *token_holder(
 	return dot < 0 ? answer : json_find(answer, sv_make(path.ptr, (size_t)dot));
 }
 
-static int refresh_accept(
-	struct grant *g, unsigned step UNUSED, const struct json_t *answer, struct err *err)
+int grant_oauth2_take(struct grant *g, const struct json_t *answer, struct err *err)
 {
 	struct sv token;
 	const struct json_t *holder = token_holder(g, answer, &token);
-	struct sv refresh = refresh_token_of(holder);
+	struct sv refresh = json_sv(json_member(holder, SV_LIT("refresh_token")));
 
 	if (!token.len)
 		return err_set(err, ERR_UPSTREAM, "the answer holds no access_token");
@@ -140,8 +126,6 @@ static int refresh_accept(
 	json_set(g->next, SV_LIT("raw"), json_clone(answer));
 	return 0;
 }
-
-const struct grant_mode grant_oauth2 = { refresh_able, refresh_ask, refresh_accept };
 
 /* --- client credentials --- */
 

@@ -34,6 +34,7 @@ struct refresh {
 	struct http_request request;
 	struct http_response response;
 	unsigned step, saves;
+	bool renewed; /* the step that matters most is over */
 	bool demanded; /* by one who came later, with more reason than the first */
 	int64_t began_us, claimed_us;
 	struct refresh_outcome outcome;
@@ -191,6 +192,7 @@ static int enter_begin(struct flow *f)
 		.config = s->config,
 		.app = s->app,
 		.custom = s->custom,
+		.forced = s->why != REFRESH_DUE,
 		.next = json_clone(s->credentials.json),
 	};
 	uuid_format(uuid_v4(), r->grant.random);
@@ -225,6 +227,28 @@ static int keep_next(struct refresh *r)
 	return SAVE;
 }
 
+static bool is_optional(const struct refresh *r)
+{
+	const struct grant_mode *mode = grant_mode(r->grant.type);
+
+	return mode->optional && mode->optional(&r->grant, r->step);
+}
+
+/* A step that need not succeed did not: what was had by others is worth keeping. */
+static int skip_step(struct refresh *r, const struct err *why)
+{
+	struct err err = { 0 };
+
+	log_warn(NULL, "a part of a token refresh failed",
+		LOG_SV("integration", r->subject.conn.integration),
+		LOG_SV("connection", r->subject.conn.connection_id), LOG_ERR(why));
+	r->subject.failure.refusal = (struct grant_refusal){ 0 };
+	if (grant_mode(r->grant.type)->accept(&r->grant, r->step, NULL, &err) < 0)
+		return give_up(r, "invalid_answer", &err);
+	r->step++;
+	return ASK;
+}
+
 static int enter_ask(struct flow *f)
 {
 	struct refresh *r = refresh_of(f);
@@ -234,9 +258,11 @@ static int enter_ask(struct flow *f)
 
 	if (ms_since(r->claimed_us) > ASK_UNTIL_MS || r->step >= GRANT_STEPS_MAX) {
 		err_set(&err, ERR_TIMEOUT, "the provider takes too long to give a token");
-		return give_up(r, "timeout", &err);
+		return r->renewed ? keep_next(r) : give_up(r, "timeout", &err);
 	}
 	int rc = mode->ask(&r->grant, r->step, &r->request, &err);
+	if (rc < 0 && is_optional(r))
+		return skip_step(r, &err);
 	if (rc < 0)
 		return give_up(r, "invalid_configuration", &err);
 	if (rc == 0)
@@ -270,16 +296,20 @@ static int enter_answer(struct flow *f)
 {
 	struct refresh *r = refresh_of(f);
 	struct grant *g = &r->grant;
+	const struct grant_mode *mode = grant_mode(g->type);
 	struct subject_failure *failure = &r->subject.failure;
 	struct err err = { 0 };
 
 	f->err = (struct err){ 0 }; /* no response is an answer too: response.error says why */
 	if (grant_answer(g, r->request.url, &r->response, &g->answers[r->step], &failure->refusal,
 		    &err) < 0)
-		return may_go_long_way(r) ? ASK : give_up(r, "no_answer", &err);
+		return may_go_long_way(r) ? ASK
+		       : is_optional(r)	  ? skip_step(r, &err)
+					  : give_up(r, "no_answer", &err);
 	g->answer_headers = &r->response.headers;
-	if (grant_mode(g->type)->accept(g, r->step, g->answers[r->step], &err) < 0)
+	if (mode->accept(g, r->step, g->answers[r->step], &err) < 0)
 		return give_up(r, "invalid_answer", &err);
+	r->renewed |= mode->optional && !mode->optional(g, r->step);
 	r->step++;
 	return ASK;
 }

@@ -1,5 +1,6 @@
 #include "auth/subject.h"
 
+#include "auth/quirks.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "data/json.h"
@@ -58,6 +59,8 @@ static enum subject_verdict decide(const struct subject *s, int64_t now)
 		return SUBJECT_FRESH;
 	if (s->known.ptr && !sv_eq(s->known, s->conn.credentials_sealed))
 		return SUBJECT_RENEWED;
+	if (s->why != REFRESH_DEMANDED && quirk_of(s->provider)->on_demand)
+		return SUBJECT_FRESH;
 	if (s->why == REFRESH_DUE && s->state == TOKEN_FRESH)
 		return SUBJECT_FRESH;
 	if (s->why == REFRESH_REFUSED && now - t->refreshed_ms < NEW_TOKEN_MS)

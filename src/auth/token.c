@@ -1,6 +1,7 @@
 #include "auth/token.h"
 
 #include "auth/grant.h"
+#include "auth/quirks.h"
 #include "base/clock.h"
 #include "base/sv.h"
 #include "data/json.h"
@@ -46,10 +47,12 @@ enum token_state token_state(const struct provider *p, const struct credentials 
 {
 	int64_t expiry = credentials_expiry_ms(c);
 
-	if (!token_renewable(p, c))
+	if (!token_renewable(p, c) || quirk_of(p)->on_demand)
 		return TOKEN_FRESH;
 	if (!has_token(c))
 		return TOKEN_EXPIRED;
+	if (!expiry && c->type == AUTH_OAUTH2 && quirk_of(p)->introspects)
+		return TOKEN_DUE;
 	if (!expiry || expiry - now_ms >= margin_ms(p, c->json, expiry))
 		return TOKEN_FRESH;
 	return expiry > now_ms ? TOKEN_DUE : TOKEN_EXPIRED;
