@@ -1,13 +1,11 @@
 /* Whole refreshes: a database, a token endpoint on the loop, two servers' refreshers, time that is
  * moved. */
 #include "auth/refresh.h"
+
+#include "auth/provider_fixture.h"
 #include "base/fault.h"
 #include "base/sv.h"
 #include "data/json.h"
-#include "http/client.h"
-#include "http/server.h"
-#include "model/provider.h"
-#include "model/run_fixture.h"
 #include "model/token_refresh.h"
 
 #include <setjmp.h>
@@ -25,12 +23,7 @@ struct asker {
 };
 
 struct rig {
-	struct world world;
-	struct loop *loop;
-	struct http_server *server;
-	struct http_client *client;
-	struct guard *guard;
-	struct providers *providers;
+	struct provider_net net;
 	struct refresher *refreshers[2]; /* of two servers on one database */
 	const char *answer; /* of the token endpoint; NULL: a new token */
 	int status;
@@ -57,25 +50,20 @@ static void handle(void *ctx, struct http_call *call)
 				 .body = sv_str(r->answer ? r->answer : body) });
 }
 
-static size_t limit(void *ctx UNUSED, struct http_call *call UNUSED)
-{
-	return 1 << 20;
-}
-
 /* The rig. */
 
 static int job_expire(struct dbc *c, void *arg, struct err *err)
 {
 	struct rig *r = arg;
 	struct connection conn = {
-		.environment_id = r->world.env,
-		.integration_id = r->world.integration,
+		.environment_id = r->net.world.env,
+		.integration_id = r->net.world.integration,
 		.integration = SV_LIT("crm"),
 		.connection_id = SV_LIT("c-1"),
 	};
 	bool created;
 
-	return connection_upsert(c, r->world.keys, &conn,
+	return connection_upsert(c, r->net.world.keys, &conn,
 		SV_LIT("{\"type\":\"OAUTH2\",\"access_token\":\"access-0\",\"refresh_token\":"
 		       "\"refresh-0\",\"expires_at\":1000,\"config_override\":{\"client_id\":"
 		       "\"c\"}}"),
@@ -88,8 +76,8 @@ static int job_read(struct dbc *c, void *arg, struct err *err)
 	struct connection conn;
 	struct sv text;
 
-	TRY(connection_get(c, r->world.connection, db_arena(c), &conn, err));
-	TRY(connection_credentials(c, r->world.keys, &conn, db_arena(c), &text, err));
+	TRY(connection_get(c, r->net.world.connection, db_arena(c), &conn, err));
+	TRY(connection_credentials(c, r->net.world.keys, &conn, db_arena(c), &text, err));
 	snprintf(r->credentials, sizeof(r->credentials), "%.*s", SV(text));
 	snprintf(r->errors, sizeof(r->errors), "%.*s", SV(conn.errors));
 	return 0;
@@ -97,60 +85,36 @@ static int job_read(struct dbc *c, void *arg, struct err *err)
 
 static void run(struct rig *r, enum db_mode mode, db_job_fn *job)
 {
-	struct err err = { 0 };
-
-	if (db_run(r->world.db, mode, job, r, &err) < 0)
-		fail_msg("%s", err.msg);
+	provider_net_run(&r->net, mode, job, r);
 }
 
 static void rig_open(struct rig *r)
 {
-	struct http_server_opts opts = {
-		.listen = SV_LIT("127.0.0.1:0"), .handler = handle, .limit = limit, .ctx = r
-	};
-	struct err err = { 0 };
 	char catalogue[256];
 
 	*r = (struct rig){ 0 };
-	r->loop = r->world.loop = loop_new();
-	world_open(&r->world);
-	if (http_server_new(r->loop, &opts, &r->server, &err) < 0)
-		fail_msg("%s", err.msg);
+	provider_net_open(&r->net, handle, r);
 	snprintf(catalogue, sizeof(catalogue),
-		"crm: { auth_mode: OAUTH2, token_url: '%s/token' }\n", http_server_url(r->server));
-	assert_int_equal(providers_parse(sv_str(catalogue), &r->providers, &err), 0);
-	r->guard = guard_new();
-	guard_allow_all(r->guard);
-	r->client = http_client_new(r->loop, &(struct http_client_opts){ .guard = r->guard });
+		"crm: { auth_mode: OAUTH2, token_url: '%s/token' }\n",
+		http_server_url(r->net.server));
+	provider_net_catalogue(&r->net, catalogue);
 	for (size_t i = 0; i < 2; i++)
-		r->refreshers[i] = refresher_new(&(struct refresher_config){ .loop = r->loop,
-			.db = r->world.db,
-			.keys = r->world.keys,
-			.client = r->client,
-			.providers = r->providers });
+		r->refreshers[i] = refresher_new(&(struct refresher_config){ .loop = r->net.loop,
+			.db = r->net.world.db,
+			.keys = r->net.world.keys,
+			.client = r->net.client,
+			.providers = r->net.providers });
 	run(r, DB_WRITE, job_expire);
-}
-
-static void drained(void *ctx)
-{
-	loop_stop(((struct rig *)ctx)->loop);
 }
 
 static void rig_close(struct rig *r)
 {
 	for (size_t i = 0; i < 2; i++) {
-		refresher_drain(r->refreshers[i], drained, r);
-		loop_run(r->loop);
+		refresher_drain(r->refreshers[i], provider_net_stop, &r->net);
+		loop_run(r->net.loop);
 		refresher_free(r->refreshers[i]);
 	}
-	http_server_drain(r->server, drained, r);
-	loop_run(r->loop);
-	http_client_free(r->client);
-	http_server_free(r->server);
-	world_close(&r->world);
-	providers_close(r->providers);
-	guard_free(r->guard);
-	loop_free(r->loop);
+	provider_net_close(&r->net);
 	clock_shift_ms(-r->shifted_ms);
 }
 
@@ -167,12 +131,12 @@ static void answered(void *ctx, const struct err *err)
 	if (err->code != ERR_OK && err->code != ERR_CANCELLED)
 		fail_msg("%s", err->msg);
 	if (--a->rig->waiting == 0)
-		loop_stop(a->rig->loop);
+		loop_stop(a->rig->net.loop);
 }
 
 static void ask(struct rig *r, size_t i, size_t server, enum refresh_why why)
 {
-	struct refresh_request req = { .connection = r->world.connection, .why = why };
+	struct refresh_request req = { .connection = r->net.world.connection, .why = why };
 	struct asker *a = &r->askers[i];
 
 	*a = (struct asker){ .op = { .done = answered, .ctx = a }, .rig = r };
@@ -183,7 +147,7 @@ static void ask(struct rig *r, size_t i, size_t server, enum refresh_why why)
 static const struct refresh_outcome *ask_once(struct rig *r, enum refresh_why why)
 {
 	ask(r, 0, 0, why);
-	loop_run(r->loop);
+	loop_run(r->net.loop);
 	return &r->askers[0].outcome;
 }
 
@@ -196,7 +160,7 @@ static void two_servers_share_one_refresh(void **state UNUSED)
 	rig_open(&r);
 	for (size_t i = 0; i < ASKERS; i++)
 		ask(&r, i, i % 2, REFRESH_DUE);
-	loop_run(r.loop);
+	loop_run(r.net.loop);
 	for (size_t i = 0; i < ASKERS; i++) {
 		assert_true(r.askers[i].outcome.usable);
 		assert_true(r.askers[i].outcome.renewed);
@@ -212,7 +176,7 @@ static void two_servers_share_one_refresh(void **state UNUSED)
 	/* A demand that comes while another server answers one is met by it. */
 	ask(&r, 0, 0, REFRESH_DEMANDED);
 	ask(&r, 1, 1, REFRESH_DEMANDED);
-	loop_run(r.loop);
+	loop_run(r.net.loop);
 	assert_in_range(r.asked, 2, 3);
 	rig_close(&r);
 }
@@ -225,7 +189,7 @@ static void a_demand_joins_what_would_have_done_nothing(void **state UNUSED)
 	assert_true(ask_once(&r, REFRESH_DUE)->renewed);
 	ask(&r, 0, 0, REFRESH_DUE);
 	ask(&r, 1, 0, REFRESH_DEMANDED);
-	loop_run(r.loop);
+	loop_run(r.net.loop);
 	assert_true(r.askers[1].outcome.renewed);
 	assert_int_equal(r.asked, 2);
 	/* A refusal of a token that is new is not the token's fault; later it may be. */
@@ -264,9 +228,9 @@ static void failures_back_off_and_end(void **state UNUSED)
 		shift(&r, rows[i].later_ms);
 		const struct refresh_outcome *o = ask_once(&r, REFRESH_DUE);
 		if (strcmp(o->code, rows[i].code) != 0 || r.asked != rows[i].asked ||
-			r.world.owed != rows[i].owed || o->usable)
+			r.net.world.owed != rows[i].owed || o->usable)
 			fail_msg("row %zu: %s, asked %u, owed %zu", i, o->code, r.asked,
-				r.world.owed);
+				r.net.world.owed);
 	}
 	run(&r, DB_READ, job_read);
 	assert_non_null(strstr(r.errors, "\"type\":\"auth\""));
@@ -289,8 +253,8 @@ static void an_invalid_grant_is_final(void **state UNUSED)
 	assert_string_equal(ask_once(&r, REFRESH_DUE)->code, "connection_refresh_exhausted");
 	assert_string_equal(ask_once(&r, REFRESH_REFUSED)->code, "connection_refresh_exhausted");
 	assert_int_equal(r.asked, 1);
-	assert_non_null(strstr(r.world.bodies[0], "\"operation\":\"refresh\""));
-	assert_non_null(strstr(r.world.bodies[0], "\"type\":\"invalid_grant\""));
+	assert_non_null(strstr(r.net.world.bodies[0], "\"operation\":\"refresh\""));
+	assert_non_null(strstr(r.net.world.bodies[0], "\"type\":\"invalid_grant\""));
 	/* Other credentials are another matter. */
 	r.status = 200, r.answer = NULL;
 	run(&r, DB_WRITE, job_expire);
@@ -303,7 +267,7 @@ static int job_claim(struct dbc *c, void *arg, struct err *err)
 	struct rig *r = arg;
 	int64_t now = clock_now_ms(), fence;
 
-	TRY(token_refresh_claim(c, r->world.connection, now, now + 1000, &fence, err));
+	TRY(token_refresh_claim(c, r->net.world.connection, now, now + 1000, &fence, err));
 	CHECK(fence > 0);
 	return 0;
 }
@@ -330,15 +294,15 @@ static void waiting_can_be_cancelled(void **state UNUSED)
 	ask(&r, 1, 0, REFRESH_DUE);
 	r.askers[0].op.cancel(&r.askers[0].op);
 	r.askers[0].op.cancel(&r.askers[0].op);
-	loop_run(r.loop);
+	loop_run(r.net.loop);
 	assert_true(r.askers[1].outcome.renewed);
 	assert_false(r.askers[0].outcome.renewed);
 	/* The last one leaves, and the refresh goes on. */
 	ask(&r, 0, 0, REFRESH_DEMANDED);
 	r.askers[0].op.cancel(&r.askers[0].op);
-	loop_run(r.loop);
-	refresher_drain(r.refreshers[0], drained, &r);
-	loop_run(r.loop);
+	loop_run(r.net.loop);
+	refresher_drain(r.refreshers[0], provider_net_stop, &r.net);
+	loop_run(r.net.loop);
 	run(&r, DB_READ, job_read);
 	assert_non_null(strstr(r.credentials, "access-2"));
 	rig_close(&r);

@@ -1,9 +1,7 @@
 /* Whole requests: a database with connections, a provider on the loop, retries without waiting. */
+#include "auth/provider_fixture.h"
 #include "base/sv.h"
 #include "data/json.h"
-#include "http/server.h"
-#include "model/provider.h"
-#include "model/run_fixture.h"
 #include "proxy/proxy.h"
 
 #include <setjmp.h>
@@ -13,12 +11,7 @@
 #include <cmocka.h>
 
 struct rig {
-	struct world world;
-	struct loop *loop;
-	struct http_server *server;
-	struct http_client *client;
-	struct guard *guard;
-	struct providers *providers;
+	struct provider_net net;
 	struct proxy proxy;
 	char base[64];
 	/* What the provider answers, one after the other; the last one stays. */
@@ -48,9 +41,9 @@ static int job_rotate(struct dbc *c, void *arg, struct err *err)
 	struct rig *r = arg;
 	struct connection conn;
 
-	TRY(connection_get(c, r->world.connection, db_arena(c), &conn, err));
+	TRY(connection_get(c, r->net.world.connection, db_arena(c), &conn, err));
 	bool swapped;
-	return connection_swap_credentials(c, r->world.keys, &conn,
+	return connection_swap_credentials(c, r->net.world.keys, &conn,
 		SV_LIT("{\"type\":\"OAUTH2\",\"access_token\":\"second-token\"}"), &swapped, err);
 }
 
@@ -101,7 +94,7 @@ static void handle(void *ctx, struct http_call *call)
 		r->rotate = false;
 		r->held = call;
 		r->rotation = (struct op){ .done = rotated, .ctx = r };
-		db_submit(r->world.db, DB_WRITE, &r->rotation, job_rotate, r);
+		db_submit(r->net.world.db, DB_WRITE, &r->rotation, job_rotate, r);
 	} else {
 		http_reply(call, &(struct http_answer){ .status = status,
 					 .content_type = "application/json",
@@ -109,11 +102,6 @@ static void handle(void *ctx, struct http_call *call)
 					 .headers = &location,
 					 .header_count = status == 302 });
 	}
-}
-
-static size_t limit(void *ctx UNUSED, struct http_call *call UNUSED)
-{
-	return 1 << 20;
 }
 
 /* The rig. */
@@ -126,68 +114,44 @@ static int job_connect(struct dbc *c, void *arg, struct err *err)
 
 	snprintf(config, sizeof(config), "{\"base\":\"%s\"}", r->base);
 	struct connection conn = {
-		.environment_id = r->world.env,
-		.integration_id = r->world.integration,
+		.environment_id = r->net.world.env,
+		.integration_id = r->net.world.integration,
 		.integration = SV_LIT("crm"),
 		.connection_id = SV_LIT("c-1"),
 		.connection_config = sv_str(config),
 	};
-	TRY(connection_upsert(c, r->world.keys, &conn,
+	TRY(connection_upsert(c, r->net.world.keys, &conn,
 		SV_LIT("{\"type\":\"OAUTH2\",\"access_token\":\"first-token\"}"), &created, err));
 	conn.connection_id = SV_LIT("no-base");
 	conn.connection_config = SV_LIT("{}");
 	conn.tags = SV_LIT("{}");
 	conn.errors = SV_LIT("[]");
 	return connection_upsert(
-		c, r->world.keys, &conn, SV_LIT("{\"type\":\"NONE\"}"), &created, err);
+		c, r->net.world.keys, &conn, SV_LIT("{\"type\":\"NONE\"}"), &created, err);
 }
 
 static void rig_open(struct rig *r)
 {
-	struct err err = { 0 };
-
 	*r = (struct rig){ 0 };
-	r->loop = r->world.loop = loop_new();
-	world_open(&r->world);
-	struct http_server_opts server = {
-		.listen = SV_LIT("127.0.0.1:0"), .handler = handle, .limit = limit, .ctx = r
-	};
-	if (http_server_new(r->loop, &server, &r->server, &err) < 0)
-		fail_msg("%s", err.msg);
-	snprintf(r->base, sizeof(r->base), "%s", http_server_url(r->server));
-	r->guard = guard_new();
-	assert_int_equal(guard_allow(r->guard, SV_LIT("127.0.0.1"), &err), 0);
-	r->client = http_client_new(r->loop, &(struct http_client_opts){ .guard = r->guard });
-	assert_int_equal(providers_parse(sv_str(catalogue), &r->providers, &err), 0);
-	if (db_run(r->world.db, DB_WRITE, job_connect, r, &err) < 0)
-		fail_msg("%s", err.msg);
+	provider_net_open(&r->net, handle, r);
+	provider_net_catalogue(&r->net, catalogue);
+	snprintf(r->base, sizeof(r->base), "%s", http_server_url(r->net.server));
+	provider_net_run(&r->net, DB_WRITE, job_connect, r);
 	r->proxy = (struct proxy){
-		.loop = r->loop,
-		.db = r->world.db,
-		.keys = r->world.keys,
-		.client = r->client,
-		.providers = r->providers,
+		.loop = r->net.loop,
+		.db = r->net.world.db,
+		.keys = r->net.world.keys,
+		.client = r->net.client,
+		.providers = r->net.providers,
 		.backoff_base_ms = 1,
 	};
-}
-
-static void drained(void *ctx)
-{
-	loop_stop(((struct rig *)ctx)->loop);
 }
 
 static void rig_close(struct rig *r)
 {
 	proxy_reply_done(&r->reply);
 	proxy_done(&r->proxy);
-	http_server_drain(r->server, drained, r);
-	loop_run(r->loop);
-	http_client_free(r->client);
-	http_server_free(r->server);
-	world_close(&r->world);
-	providers_close(r->providers);
-	guard_free(r->guard);
-	loop_free(r->loop);
+	provider_net_close(&r->net);
 }
 
 static void finished(void *ctx, const struct err *err)
@@ -196,7 +160,7 @@ static void finished(void *ctx, const struct err *err)
 
 	r->done = true;
 	r->err = *err;
-	loop_stop(r->loop);
+	loop_stop(r->net.loop);
 }
 
 static void write_log(void *ctx, const struct proxy_log *line)
@@ -217,7 +181,7 @@ static void write_log(void *ctx, const struct proxy_log *line)
 static struct proxy_request request_for(struct rig *r)
 {
 	return (struct proxy_request){
-		.environment_id = r->world.env,
+		.environment_id = r->net.world.env,
 		.integration = SV_LIT("crm"),
 		.connection_id = SV_LIT("c-1"),
 		.endpoint = SV_LIT("/things"),
@@ -236,7 +200,7 @@ static void begin(struct rig *r, const struct proxy_request *req)
 static void send_it(struct rig *r, const struct proxy_request *req)
 {
 	begin(r, req);
-	loop_run(r->loop);
+	loop_run(r->net.loop);
 	assert_true(r->done);
 }
 
@@ -374,8 +338,8 @@ static void can_be_cancelled(int64_t base_ms, int status, int after_ms)
 	req.retries = 3;
 	int64_t start = clock_mono_us();
 	begin(&r, &req);
-	timer_start(r.loop, &r.timer, after_ms, cancel_it);
-	loop_run(r.loop);
+	timer_start(r.net.loop, &r.timer, after_ms, cancel_it);
+	loop_run(r.net.loop);
 	assert_true(r.done);
 	assert_int_equal(r.err.code, ERR_CANCELLED);
 	assert_true(clock_mono_us() - start < 10000000);
