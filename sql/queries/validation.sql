@@ -18,3 +18,11 @@ UPDATE connection_validations SET until_ms = 0;
 -- name: validation_expired
 SELECT connection_id, operation_id FROM connection_validations WHERE until_ms <= $1
 ORDER BY until_ms LIMIT $2;
+
+-- Runs that were to judge a connection and have not ended.
+-- name: validation_open_runs
+SELECT r.id FROM runs r
+JOIN connections c ON c.id = r.connection_id
+JOIN functions f ON f.integration_id = c.integration_id AND f.name = r.name AND f.type = 'on-event'
+	AND f.event = 'validate-connection' AND f.active = 1
+WHERE r.connection_id = $1 AND r.kind = 'on-event' AND (r.status = 'QUEUED' OR r.status = 'RUNNING');

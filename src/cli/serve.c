@@ -216,10 +216,16 @@ static void drained(void *ctx)
 	flow_wake(ctx, NULL);
 }
 
-/* Requests that wait for a provider have had their time. */
+/*
+ * Requests that wait for a provider have had their time; and those that go on without their client
+ * (a connection that is being validated) do not outlast the function they wait for.
+ */
 static void end_requests(struct timer *t)
 {
-	http_server_abort_calls(container_of(t, struct serve, impatience)->server);
+	struct serve *s = container_of(t, struct serve, impatience);
+
+	http_server_abort_calls(s->server);
+	runs_abort_waited(s->eng.runs);
 }
 
 static int drain_http(struct flow *f)

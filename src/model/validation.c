@@ -7,6 +7,7 @@
 #include "model/connection.h"
 #include "model/provider.h"
 #include "model/row.h"
+#include "model/run.h"
 #include "model/token_refresh.h"
 
 #include <stdio.h>
@@ -143,9 +144,28 @@ static void read_expired(struct rows *r, struct arena *a, void *ret)
 	*(struct expired *)ret = (struct expired){ row_i64(r, 0), row_keep(r, 1, a) };
 }
 
+static void read_id(struct rows *r, struct arena *a UNUSED, void *ret)
+{
+	*(int64_t *)ret = row_i64(r, 0);
+}
+
+/* What another server has taken over of the judging: nobody waits for it any more. */
+static int cancel_runs(struct dbc *c, int64_t connection, const char *reason, struct err *err)
+{
+	int64_t *ids;
+	size_t count;
+
+	TRY(rows_collect(c, Q_VALIDATION_OPEN_RUNS, ARGS(arg_i64(connection)), db_arena(c),
+		sizeof(*ids), read_id, (void **)&ids, &count, err));
+	for (size_t i = 0; i < count; i++)
+		TRY(run_cancel(c, ids[i], reason, false, err));
+	return 0;
+}
+
 int validation_sweep(struct dbc *c, const struct providers *providers, struct validation_swept *ret,
 	struct err *err)
 {
+	static const char reason[] = "the server ended before the connection was validated";
 	struct expired *all;
 	size_t count;
 
@@ -154,8 +174,9 @@ int validation_sweep(struct dbc *c, const struct providers *providers, struct va
 		db_arena(c), sizeof(*all), read_expired, (void **)&all, &count, err));
 	for (size_t i = 0; i < count; i++) {
 		int64_t owed;
+		TRY(cancel_runs(c, all[i].connection, reason, err));
 		int rc = validation_reject(c, providers, all[i].connection, all[i].operation.ptr,
-			SV_LIT("the server ended before the connection was validated"), &owed, err);
+			sv_str(reason), &owed, err);
 		if (rc == ERR_NOT_FOUND)
 			continue;
 		TRY(rc);

@@ -367,3 +367,10 @@ void runs_execute(struct runs *r, const struct run_new *n, struct runs_reply *re
 	x->op = (struct op){ .done = created, .ctx = x };
 	db_submit(r->eng->db, DB_WRITE, &x->op, job_create, x);
 }
+
+void runs_abort_waited(struct runs *r)
+{
+	for (struct flight *fl = r->flights; fl; fl = fl->next)
+		if (fl->waiter)
+			flight_abort(fl, "script_aborted");
+}

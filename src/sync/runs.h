@@ -61,3 +61,5 @@ struct runs_reply {
 };
 struct run_new;
 void runs_execute(struct runs *r, const struct run_new *n, struct runs_reply *ret, struct op *op);
+/* Ends all of those early: when who waits has to come to an end too. */
+void runs_abort_waited(struct runs *r);

@@ -222,3 +222,18 @@ test('after a kill, what was being judged is refused', async () => {
     const { errors } = (await get('old')).body;
     assert.deepEqual([errors.length, errors[0].type], [1, 'auth']);
 });
+
+test('a server that is asked to end refuses what is being judged, and ends', async () => {
+    await server.stop();
+    await server.up({ TIDEMARK_DRAIN_TIMEOUT: '300ms' });
+    says('asked-old', null);
+    assert.equal((await ask('asked-old')).status, 201);
+    for (const id of ['asked-old', 'asked-new']) fake.on('GET', `/judge/${id}`, hang);
+    const asking = [ask('asked-old'), ask('asked-new')].map((call) => call.then(({ status }) => status, () => 0));
+    await fake.asked(3, (request) => request.path.startsWith('/judge/asked-'));
+    assert.equal(await server.stop(), 0, server.log.slice(-10).join('\n'));
+    assert.deepEqual(await Promise.all(asking), [400, 400]);
+    await server.up();
+    await until('the new one gone', async () => (await get('asked-new')).status === 404);
+    assert.equal((await get('asked-old')).body.errors.length, 1);
+});
