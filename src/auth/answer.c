@@ -14,10 +14,13 @@ enum { SECRET_MIN = 4, DESCRIPTION_MAX = 120 };
 
 int64_t grant_number(const struct json_t *v)
 {
+	const double most = 9e18;
 	int64_t n;
 
-	if (json_kind(v) == JSON_KIND_NUMBER)
-		return (int64_t)json_num(v);
+	if (json_kind(v) == JSON_KIND_NUMBER) {
+		double d = json_num(v);
+		return (int64_t)(d > most ? most : d < -most ? -most : d);
+	}
 	return sv_to_i64(sv_trim(json_sv(v)), &n) ? n : 0;
 }
 
@@ -35,6 +38,10 @@ void grant_set_expiry(struct grant *g, const struct json_t *answer, int64_t defa
 		json_set(g->next, SV_LIT("expires_at"), json_clone(at));
 		ms = credentials_expiry_ms(&c);
 		json_del(g->next, SV_LIT("expires_at"));
+		/* Over as it comes: their clock is another, and the token as good as it would be.
+		 */
+		if (ms <= g->now_ms)
+			ms = 0;
 	}
 	/* A century is as good as for ever, and cannot overflow. */
 	if (!ms && in > 0)

@@ -168,10 +168,12 @@ int64_t credentials_expiry_ms(const struct credentials *c)
 	enum { SECONDS_MAX = 100000000 }; /* times 1000: as seconds this is the year 5138 */
 	const struct json_t *v = json_member(c->json, SV_LIT("expires_at"));
 	struct sv text = json_sv(v);
-	int64_t us, n;
+	const double latest_ms = 1e15; /* no time, but a slip of whoever wrote it */
+	int64_t us;
 
 	if (json_kind(v) == JSON_KIND_NUMBER) {
-		n = (int64_t)json_num(v);
+		double d = json_num(v);
+		int64_t n = d > 0 && d < latest_ms ? (int64_t)d : 0;
 		return n < (int64_t)SECONDS_MAX * 1000 ? n * 1000 : n;
 	}
 	if (text.ptr && clock_parse_iso(text, &us))

@@ -103,7 +103,10 @@ int grant_oauth2_post(const struct grant *g, struct sv method, struct sv url, st
 /* Puts what such an answer holds into g->next. ERR_UPSTREAM when that is no token. */
 int grant_oauth2_take(struct grant *g, const struct json_t *answer, struct err *err);
 
-/* Sets expires_at by expires_at or expires_in of an answer, else by the default (0 = none). */
+/*
+ * Sets expires_at by expires_at or expires_in of an answer, else by the default (0 = none). A time
+ * that is over already is not believed.
+ */
 void grant_set_expiry(struct grant *g, const struct json_t *answer, int64_t default_ms);
 
 /* How long a token lives by the provider's entry (token.expires_in_ms, token_expires_in_ms). */
@@ -126,5 +129,5 @@ struct grant_refusal {
 int grant_answer(const struct grant *g, struct sv url, const struct http_response *res,
 	struct json_t **ret, struct grant_refusal *refusal, struct err *err);
 
-/* A number, also one given as text; 0 for anything else. */
+/* A number, also one given as text; 0 for anything else. Within 9e18 of zero. */
 int64_t grant_number(const struct json_t *v);

@@ -75,6 +75,36 @@ static void knows_when_a_token_is_due(void **state UNUSED)
 	providers_close(providers);
 }
 
+static void believes_no_end_that_is_over(void **state UNUSED)
+{
+	static const struct {
+		const char *answer;
+		int64_t otherwise_ms, want_ms;
+	} cases[] = {
+		{ "{\"expires_at\":\"2026-01-01T01:00:00Z\"}", 5000, 3600000 },
+		{ "{\"expires_at\":\"2025-12-31T23:59:00Z\"}", 5000, 5000 },
+		{ "{\"expires_at\":\"2025-12-31T23:59:00Z\",\"expires_in\":60}", 5000, 60000 },
+		{ "{\"expires_at\":1,\"expires_in\":-1}", 0, 0 },
+		{ "{\"expires_at\":\"soon\",\"expires_in\":\"600\"}", 0, 600000 },
+		{ "{\"expires_at\":[],\"expires_in\":{}}", 5000, 5000 },
+		{ "{\"expires_in\":1e300}", 0, INT64_C(3155760000000) },
+		{ "{\"expires_at\":1e300}", 5000, 5000 },
+		{ "{\"expires_at\":-1e300,\"expires_in\":-1e300}", 5000, 5000 },
+		{ "[]", 5000, 5000 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own(json_unref) struct json_t *answer = NULL, *next = json_new_obj();
+		struct grant g = { .now_ms = NOW, .next = next };
+		struct err err = { 0 };
+		assert_int_equal(json_parse(sv_str(cases[i].answer), &answer, &err), 0);
+		grant_set_expiry(&g, answer, cases[i].otherwise_ms);
+		int64_t got = credentials_expiry_ms(&(struct credentials){ .json = next });
+		if (got != (cases[i].want_ms ? NOW + cases[i].want_ms : 0))
+			fail_msg("%s: %lld", cases[i].answer, (long long)(got - NOW));
+	}
+}
+
 static void keeps_urls_where_they_should_lead(void **state UNUSED)
 {
 	static const struct {
@@ -187,6 +217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(knows_when_a_token_is_due),
+		cmocka_unit_test(believes_no_end_that_is_over),
 		cmocka_unit_test(keeps_urls_where_they_should_lead),
 		cmocka_unit_test(reads_refusals),
 	};
