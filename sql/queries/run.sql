@@ -65,7 +65,7 @@ SELECT r.fence, r.attempt, r.status, r.owner, r.environment_id, r.connection_id,
 	r.variant, r.sync_id, r.operation_id, r.input, r.empty_cache, r.due_ms, r.started_ms,
 	e.name, e.validation, e.log_level, c.connection_id, c.deleted_ms, i.id, i.unique_key,
 	i.provider, s.last_sync_ms, f.id, f.file_hash, f.version, f.sync_type, f.models,
-	f.json_schema, f.attributes, f.track_deletes, f.enabled, r.retries
+	f.json_schema, f.attributes, f.track_deletes, f.enabled, r.retries, f.event
 FROM runs r
 JOIN environments e ON e.id = r.environment_id
 JOIN connections c ON c.id = r.connection_id
@@ -81,7 +81,7 @@ SELECT r.fence, r.attempt, r.status, r.owner, r.environment_id, r.connection_id,
 	r.variant, r.sync_id, r.operation_id, r.input, r.empty_cache, r.due_ms, r.started_ms,
 	e.name, e.validation, e.log_level, c.connection_id, c.deleted_ms, i.id, i.unique_key,
 	i.provider, s.last_sync_ms, f.id, f.file_hash, f.version, f.sync_type, f.models,
-	f.json_schema, f.attributes, f.track_deletes, f.enabled, r.retries
+	f.json_schema, f.attributes, f.track_deletes, f.enabled, r.retries, f.event
 FROM runs r
 JOIN environments e ON e.id = r.environment_id
 JOIN connections c ON c.id = r.connection_id

@@ -163,20 +163,25 @@ struct sv credentials_token(const struct credentials *c)
 	return key ? json_sv(json_member(c->json, sv_str(key))) : SV_NULL;
 }
 
+/* Seconds or milliseconds, which of them the size says; 0 for what is no time. */
+static int64_t from_number(double d)
+{
+	const double latest_ms = 1e15, latest_s = 1e11; /* as seconds this is the year 5138 */
+
+	if (!(d > 0 && d < latest_ms))
+		return 0;
+	return (int64_t)(d < latest_s ? d * 1000 : d);
+}
+
 int64_t credentials_expiry_ms(const struct credentials *c)
 {
-	enum { SECONDS_MAX = 100000000 }; /* times 1000: as seconds this is the year 5138 */
 	const struct json_t *v = json_member(c->json, SV_LIT("expires_at"));
 	struct sv text = json_sv(v);
-	const double latest_ms = 1e15; /* no time, but a slip of whoever wrote it */
-	int64_t us;
+	int64_t us, n;
 
-	if (json_kind(v) == JSON_KIND_NUMBER) {
-		double d = json_num(v);
-		int64_t n = d > 0 && d < latest_ms ? (int64_t)d : 0;
-		return n < (int64_t)SECONDS_MAX * 1000 ? n * 1000 : n;
-	}
+	if (json_kind(v) == JSON_KIND_NUMBER)
+		return from_number(json_num(v));
 	if (text.ptr && clock_parse_iso(text, &us))
 		return us / 1000;
-	return 0;
+	return sv_to_i64(sv_trim(text), &n) ? from_number((double)n) : 0;
 }

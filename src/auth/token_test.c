@@ -88,6 +88,8 @@ static void believes_no_end_that_is_over(void **state UNUSED)
 		{ "{\"expires_at\":\"soon\",\"expires_in\":\"600\"}", 0, 600000 },
 		{ "{\"expires_at\":[],\"expires_in\":{}}", 5000, 5000 },
 		{ "{\"expires_in\":1e300}", 0, INT64_C(3155760000000) },
+		{ "{\"expires_at\":\"1767229200\"}", 5000, 3600000 },
+		{ "{\"expires_at\":1767229200000.7}", 5000, 3600000 },
 		{ "{\"expires_at\":1e300}", 5000, 5000 },
 		{ "{\"expires_at\":-1e300,\"expires_in\":-1e300}", 5000, 5000 },
 		{ "[]", 5000, 5000 },

@@ -230,6 +230,7 @@ static void read_load(struct rows *r, struct arena *a, void *ret)
 		.attributes = row_keep(r, 30, a),
 		.track_deletes = row_bool(r, 31),
 		.retries = row_i64(r, 33),
+		.event = row_keep(r, 34, a),
 	};
 }
 
@@ -254,11 +255,20 @@ static const char *operation_type(struct sv kind)
 					      : "events";
 }
 
-static const char *operation_action(struct sv kind)
+static const char *operation_action(const struct run *r)
 {
-	return sv_eq_str(kind, RUN_WEBHOOK)    ? "incoming"
-	       : sv_eq_str(kind, RUN_ON_EVENT) ? "on_event"
-					       : "run";
+	static const char *const events[][2] = {
+		{ "post-connection-creation", "post_connection_creation" },
+		{ "pre-connection-deletion", "pre_connection_deletion" },
+		{ "validate-connection", "validate_connection" },
+	};
+
+	if (sv_eq_str(r->kind, RUN_WEBHOOK))
+		return "incoming";
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		if (sv_eq_str(r->event, events[i][0]))
+			return events[i][1];
+	return sv_eq_str(r->kind, RUN_ON_EVENT) ? "on_event" : "run";
 }
 
 static const char *operation_message(struct sv kind)
@@ -275,7 +285,7 @@ static int open_operation(struct dbc *c, const struct run *r, struct err *err)
 		.id = r->operation_id.ptr,
 		.environment_id = r->environment_id,
 		.type = operation_type(r->kind),
-		.action = operation_action(r->kind),
+		.action = operation_action(r),
 		.state = "running",
 		.message = sv_str(operation_message(r->kind)),
 		.integration = r->integration,

@@ -70,6 +70,7 @@ struct run {
 	struct sv kind, name, variant, sync_id, operation_id, input;
 	struct sv environment, connection_id, integration, provider; /* names on the wire */
 	struct sv file_hash, version, sync_type;
+	struct sv event; /* of on-event functions */
 	struct sv models, json_schema, attributes; /* JSON */
 	struct sv validation, log_level; /* of the environment */
 	bool track_deletes, empty_cache;

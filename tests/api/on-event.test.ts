@@ -56,7 +56,8 @@ test('functions run when a connection was made, and before it is deleted', async
 test('their runs are in the log, with what went wrong', async () => {
     const { data } = await server.ok('GET', '/logs/operations');
     const events = data.filter((o: any) => o.operation?.type === 'events' || o.type === 'events');
-    assert.ok(events.length >= 3, JSON.stringify(data).slice(0, 600));
+    const actions = events.map((o: any) => o.action ?? o.operation.action).sort();
+    assert.deepEqual(actions, ['post_connection_creation', 'pre_connection_deletion', 'pre_connection_deletion'], JSON.stringify(data).slice(0, 600));
 });
 
 /* --- validate-connection --- */
