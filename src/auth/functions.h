@@ -1,6 +1,7 @@
 /*
  * The functions of the template language that need cryptography (data/tmpl.h leaves them to its
- * user): sha256Hex, sha256Base64, hmacSha1Hex. Pure, any thread.
+ * user): sha256Hex, sha256Base64, hmacSha1Hex, ed25519Sign(message, PEM), fingerprint(PEM of a
+ * private key). Pure, any thread.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /* Signatures against the examples of their standards. */
 #include "auth/authorize.h"
+#include "auth/functions.h"
 #include "auth/jwt.h"
 #include "auth/oauth1.h"
 #include "auth/sigv4.h"
@@ -345,6 +346,34 @@ static void writes_dates_for_aws(void **state UNUSED)
 	assert_string_equal(sigv4_date(1440938160999, date), "20150830T123600Z");
 }
 
+/* RFC 8032, 7.1, test 2; and as `openssl pkey -pubout -outform DER | openssl dgst -sha256` does. */
+static void signs_and_names_keys_in_templates(void **state UNUSED)
+{
+	static const char ed25519[] =
+		"-----BEGIN PRIVATE KEY-----\n"
+		"MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7\n"
+		"-----END PRIVATE KEY-----\n";
+	const struct sv message[] = { SV_LIT("r"), sv_str(ed25519) };
+	const struct sv other[] = { SV_LIT("r"), sv_str(pem) };
+	own_in(buf_done) struct buf out = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&out, 4096);
+	assert_int_equal(
+		auth_function_call(NULL, SV_LIT("ed25519Sign"), message, 2, &out, &err), 1);
+	assert_string_equal(out.ptr, "kqAJqfDUyrhyDoILX2QlQKKye1QWUD+Ps3YiI+"
+				     "vbadoIWsHkPhWZbkWPNhPQ8R2MOHsurrQwKu6wDSkWErsMAA==");
+	buf_clear(&out);
+	assert_int_equal(
+		auth_function_call(NULL, SV_LIT("fingerprint"), other + 1, 1, &out, &err), 1);
+	assert_string_equal(out.ptr, "SHA256:eF1nYE1qnKfr8t4TXkwAy3ke9Llx6cRlXWWwBnvS5I4=");
+	assert_int_equal(
+		auth_function_call(NULL, SV_LIT("ed25519Sign"), other, 2, &out, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "no Ed25519 key"));
+	assert_int_equal(auth_function_call(NULL, SV_LIT("fingerprint"), message, 1, &out, &err),
+		ERR_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +388,7 @@ int main(void)
 		cmocka_unit_test(signs_the_examples_of_s3),
 		cmocka_unit_test(encodes_paths_for_aws),
 		cmocka_unit_test(writes_dates_for_aws),
+		cmocka_unit_test(signs_and_names_keys_in_templates),
 		cmocka_unit_test(challenges_with_a_hash_of_the_verifier),
 	};
 	return cmocka_run_group_tests_name("auth signatures", tests, NULL, NULL);

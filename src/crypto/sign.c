@@ -126,24 +126,46 @@ static int add_ecdsa(struct buf *out, const unsigned char *der, size_t len, stru
 	return 0;
 }
 
+/* How OpenSSL and people call what each algorithm signs with. */
+static const struct {
+	const char *kind, *name;
+} keys[] = {
+	[SIGN_RS256] = { "RSA", "RSA" },
+	[SIGN_ES256] = { "EC", "EC" },
+	[SIGN_ED25519] = { "ED25519", "Ed25519" },
+};
+
 int sign_bytes(enum sign_alg alg, struct sv pem, struct sv bytes, struct buf *out, struct err *err)
 {
 	__attribute__((cleanup(free_key))) EVP_PKEY *key = read_key(pem);
 	__attribute__((cleanup(free_digest))) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	/* Ed25519 hashes by itself. */
+	const EVP_MD *digest = alg == SIGN_ED25519 ? NULL : EVP_sha256();
 	unsigned char sig[1024];
 	size_t len = sizeof(sig);
 
 	if (!key)
 		return err_set(err, ERR_INVALID, "the private key is no PEM that can be read");
-	bool rsa = EVP_PKEY_is_a(key, "RSA"), ec = EVP_PKEY_is_a(key, "EC");
-	if (alg == SIGN_RS256 ? !rsa : !ec)
-		return err_set(err, ERR_INVALID, "the private key is no %s key",
-			alg == SIGN_RS256 ? "RSA" : "EC");
-	if (!ctx || EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
+	if (!EVP_PKEY_is_a(key, keys[alg].kind))
+		return err_set(err, ERR_INVALID, "the private key is no %s key", keys[alg].name);
+	if (!ctx || EVP_DigestSignInit(ctx, NULL, digest, NULL, key) != 1 ||
 		EVP_DigestSign(ctx, sig, &len, (const unsigned char *)bytes.ptr, bytes.len) != 1)
 		return err_set(err, ERR_INVALID, "the private key does not sign");
 	if (alg == SIGN_ES256)
 		return add_ecdsa(out, sig, len, err);
 	buf_add(out, sig, len);
 	return 0;
+}
+
+int sign_key_hash(struct sv pem, unsigned char ret[32], struct err *err)
+{
+	__attribute__((cleanup(free_key))) EVP_PKEY *key = read_key(pem);
+	unsigned char *der = NULL;
+
+	if (!key)
+		return err_set(err, ERR_INVALID, "the private key is no PEM that can be read");
+	int len = i2d_PUBKEY(key, &der);
+	bool ok = len > 0 && EVP_Digest(der, (size_t)len, ret, NULL, EVP_sha256(), NULL) == 1;
+	OPENSSL_free(der);
+	return ok ? 0 : err_set(err, ERR_INVALID, "the private key has no public one");
 }
