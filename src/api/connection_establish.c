@@ -121,6 +121,7 @@ static int accept_job(struct dbc *c, void *arg, struct err *err)
 	bool is_new = false;
 
 	api_job_begin(call);
+	e->refusal = SV_NULL;
 	int rc = validation_accept(c, e->connection.id, e->operation, &is_new, &why);
 	if (rc >= 0)
 		rc = connection_get(c, e->connection.id, call->arena, &e->connection, &why);
