@@ -13,8 +13,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -335,6 +337,79 @@ static void what_a_drain_cuts_short_is_delivered_later(void **state UNUSED)
 	rig_close(&r);
 }
 
+/* One delivery is added while the one before it is being ended, in two transactions at once. */
+struct meeting {
+	struct owed owed;
+	struct op op;
+	struct timer timer;
+	atomic_bool added; /* not committed yet */
+	bool over;
+};
+
+/* Stays open until the other transaction has come to its end, or waits for this one. */
+static int job_add_slowly(struct dbc *c, void *arg, struct err *err)
+{
+	struct meeting *m = arg;
+	const struct testdb *db = &m->owed.rig->testdb;
+	const char *met = "SELECT 1 FROM outbox WHERE state = 'DELIVERED' UNION "
+			  "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+			  "WHERE datname = current_database() AND locktype = 'advisory' "
+			  "AND NOT granted";
+
+	TRY(job_add(c, &m->owed, err));
+	atomic_store(&m->added, true);
+	/* On SQLite there is no other transaction. */
+	while (testdb_is_postgres(db) && !*testdb_ask(db, met))
+		usleep(2000);
+	return 0;
+}
+
+static void added(void *ctx, const struct err *err)
+{
+	struct meeting *m = ctx;
+
+	assert_int_equal(err->code, ERR_OK);
+	m->over = true;
+}
+
+static void meet(struct timer *t)
+{
+	struct meeting *m = container_of(t, struct meeting, timer);
+	struct rig *r = m->owed.rig;
+	struct outbox_stats s = outbox_stats(r->outbox);
+
+	if (r->held && !m->op.done) {
+		m->op = (struct op){ .done = added, .ctx = m };
+		db_submit(r->db, DB_WRITE, &m->op, job_add_slowly, m);
+	} else if (r->held && atomic_load(&m->added)) {
+		http_reply(take(r->held), &(struct http_answer){ .status = 200 });
+	} else if (m->over && s.delivered && !s.in_flight) {
+		loop_stop(r->loop);
+		return;
+	}
+	timer_start(r->loop, &m->timer, 5, meet);
+}
+
+static void what_is_added_while_the_one_before_ends_has_its_turn(void **state UNUSED)
+{
+	struct rig r;
+	struct meeting m = { .owed = { &r, "b", NULL, 0 } };
+
+	rig_open(&r);
+	r.script[0] = 0, r.script[1] = 200;
+	owe(&r, "a", NULL);
+	start(&r);
+	timer_start(r.loop, &m.timer, 5, meet);
+	loop_run(r.loop);
+	/* Nothing else would give it its turn. */
+	assert_string_equal(ask(&r, "SELECT COUNT(*) FROM outbox "
+				    "WHERE state = 'PENDING' AND next_ms = 9000000000000000"),
+		"0 ");
+	deliver(&r, 2);
+	assert_string_equal(r.got, "a;b;");
+	rig_close(&r);
+}
+
 static int job_resend(struct dbc *c, void *arg, struct err *err)
 {
 	struct rig *r = arg;
@@ -389,6 +464,7 @@ int main(void)
 		cmocka_unit_test(gives_up_what_cannot_succeed),
 		cmocka_unit_test(an_answer_ends_it),
 		cmocka_unit_test(what_a_drain_cuts_short_is_delivered_later),
+		cmocka_unit_test(what_is_added_while_the_one_before_ends_has_its_turn),
 		cmocka_unit_test(can_be_sent_again),
 		cmocka_unit_test(forgets_what_was_delivered),
 	};
