@@ -31,40 +31,39 @@ DELETE FROM outbox WHERE id IN (
 
 -- The rows to deliver now. next_ms moves on: who dies while delivering leaves them due again then.
 -- name: outbox_claim
-UPDATE outbox SET next_ms = $2, attempts = attempts + 1
+UPDATE outbox SET next_ms = $2, attempts = attempts + 1, owner = $4
 WHERE id IN (SELECT id FROM outbox WHERE state = 'PENDING' AND next_ms <= $1
 	ORDER BY next_ms LIMIT $3)
 RETURNING id, environment_id, lane, type, url, uuid, body, headers, attempts, created_ms;
 
 -- name: outbox_claim (postgres)
-UPDATE outbox SET next_ms = $2, attempts = attempts + 1
+UPDATE outbox SET next_ms = $2, attempts = attempts + 1, owner = $4
 WHERE id IN (SELECT id FROM outbox WHERE state = 'PENDING' AND next_ms <= $1
 	ORDER BY next_ms LIMIT $3 FOR UPDATE SKIP LOCKED)
 RETURNING id, environment_id, lane, type, url, uuid, body, headers, attempts, created_ms;
 
--- Claims of a former process: nobody else delivers from this store.
+-- Claims of former processes of our place: none of them lasts longer than until $2.
 -- name: outbox_recover
-UPDATE outbox SET next_ms = $1 WHERE state = 'PENDING' AND next_ms > $1 AND next_ms <= $2;
-
--- Several nodes wait for each other's claims to end.
--- name: outbox_recover (postgres)
-UPDATE outbox SET next_ms = $1 WHERE CAST($2 AS BIGINT) < 0;
+UPDATE outbox SET next_ms = $1, owner = NULL
+WHERE state = 'PENDING' AND next_ms > $1 AND next_ms <= $2
+	AND owner <> $3 AND substr(owner, 1, length($4)) = $4;
 
 -- name: outbox_next
 SELECT next_ms FROM outbox WHERE state = 'PENDING' ORDER BY next_ms LIMIT 1;
 
 -- An attempt's end; attempts is the fence: nobody else has claimed the row since.
 -- name: outbox_end
-UPDATE outbox SET state = $3, last_status = $4, last_error = $5, finished_ms = $6
+UPDATE outbox SET state = $3, last_status = $4, last_error = $5, finished_ms = $6,
+	owner = NULL
 WHERE id = $1 AND attempts = $2 AND state = 'PENDING';
 
 -- name: outbox_retry
-UPDATE outbox SET next_ms = $3, last_status = $4, last_error = $5
+UPDATE outbox SET next_ms = $3, last_status = $4, last_error = $5, owner = NULL
 WHERE id = $1 AND attempts = $2 AND state = 'PENDING';
 
 -- Not delivered after all, as if it had not been claimed.
 -- name: outbox_release
-UPDATE outbox SET next_ms = $3, attempts = attempts - 1
+UPDATE outbox SET next_ms = $3, attempts = attempts - 1, owner = NULL
 WHERE id = $1 AND attempts = $2 AND state = 'PENDING';
 
 -- The first row that waits in a lane takes its turn.

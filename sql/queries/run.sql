@@ -45,7 +45,7 @@ UPDATE runs SET lease_ms = $2 WHERE owner = $1;
 
 -- name: run_recover
 UPDATE runs SET owner = NULL, unnoticed = 0
-WHERE owner IS NOT NULL AND owner <> $1 AND lease_ms < $2;
+WHERE owner IS NOT NULL AND owner <> $1 AND (lease_ms < $2 OR substr(owner, 1, length($3)) = $3);
 
 -- name: run_postpone
 UPDATE runs SET owner = NULL, not_before_ms = $3 WHERE id = $1 AND owner = $2;

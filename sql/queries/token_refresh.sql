@@ -5,9 +5,9 @@ SELECT fence, lease_ms, failures, failed_days, failed_ms, retry_ms, exhausted, r
 FROM token_refreshes WHERE connection_id = $1;
 
 -- name: token_refresh_claim
-INSERT INTO token_refreshes (connection_id, fence, lease_ms) VALUES ($1, 1, $2)
+INSERT INTO token_refreshes (connection_id, fence, lease_ms, owner) VALUES ($1, 1, $2, $4)
 ON CONFLICT (connection_id) DO UPDATE
-SET fence = token_refreshes.fence + 1, lease_ms = excluded.lease_ms
+SET fence = token_refreshes.fence + 1, lease_ms = excluded.lease_ms, owner = excluded.owner
 WHERE token_refreshes.lease_ms <= $3
 RETURNING fence;
 
@@ -41,8 +41,9 @@ SET failures = token_refreshes.failures + 1, failed_ms = excluded.failed_ms, exh
 UPDATE token_refreshes SET retry_ms = 0
 WHERE connection_id IN (SELECT id FROM connections WHERE integration_id = $1);
 
--- name: token_refresh_release_all
-UPDATE token_refreshes SET lease_ms = 0 WHERE lease_ms > 0;
+-- name: token_refresh_recover
+UPDATE token_refreshes SET lease_ms = 0
+WHERE lease_ms > 0 AND owner <> $1 AND substr(owner, 1, length($2)) = $2;
 
 -- name: token_refresh_idle
 SELECT c.id FROM connections c LEFT JOIN token_refreshes t ON t.connection_id = c.id

@@ -482,6 +482,7 @@ static struct refresh *begin(struct refresher *in, const struct refresh_request 
 	flow_init(&r->flow, in->cfg.loop, steps, ended);
 	r->subject = (struct subject){ .keys = in->cfg.keys,
 		.providers = in->cfg.providers,
+		.node = in->cfg.node,
 		.id = req->connection,
 		.backoff_ms = in->cfg.backoff_ms,
 		.why = req->why,

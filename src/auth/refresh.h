@@ -18,6 +18,7 @@ struct db;
 struct http_client;
 struct keyring;
 struct loop;
+struct node;
 struct providers;
 struct refresher;
 
@@ -28,6 +29,7 @@ struct refresher_config {
 	struct keyring *keys;
 	struct http_client *client;
 	const struct providers *providers;
+	const struct node *node;
 	int64_t backoff_ms; /* after a first failure; 0 = 30 s */
 	void (*owed)(void *ctx); /* webhooks were put into the outbox; may be NULL */
 	void *ctx;

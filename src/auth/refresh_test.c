@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/sv.h"
 #include "data/json.h"
+#include "model/node.h"
 #include "model/token_refresh.h"
 
 #include <setjmp.h>
@@ -25,6 +26,8 @@ struct asker {
 struct rig {
 	struct provider_net net;
 	struct refresher *refreshers[2]; /* of two servers on one database */
+	struct node nodes[2], dead;
+	int64_t leased_ms; /* by the dead one */
 	const char *answer; /* of the token endpoint; NULL: a new token */
 	int status;
 	unsigned asked, waiting;
@@ -98,12 +101,15 @@ static void rig_open(struct rig *r)
 		"crm: { auth_mode: OAUTH2, token_url: '%s/token' }\n",
 		http_server_url(r->net.server));
 	provider_net_catalogue(&r->net, catalogue);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
+		node_init(&r->nodes[i], NULL);
 		r->refreshers[i] = refresher_new(&(struct refresher_config){ .loop = r->net.loop,
 			.db = r->net.world.db,
 			.keys = r->net.world.keys,
 			.client = r->net.client,
-			.providers = r->net.providers });
+			.providers = r->net.providers,
+			.node = &r->nodes[i] });
+	}
 	run(r, DB_WRITE, job_expire);
 }
 
@@ -267,9 +273,44 @@ static int job_claim(struct dbc *c, void *arg, struct err *err)
 	struct rig *r = arg;
 	int64_t now = clock_now_ms(), fence;
 
-	TRY(token_refresh_claim(c, r->net.world.connection, now, now + 1000, &fence, err));
+	TRY(token_refresh_claim(
+		c, r->net.world.connection, &r->dead, now, now + r->leased_ms, &fence, err));
 	CHECK(fence > 0);
 	return 0;
+}
+
+static int job_recover(struct dbc *c, void *arg, struct err *err)
+{
+	struct rig *r = arg;
+
+	return token_refresh_recover(c, &r->nodes[0], err);
+}
+
+static int job_is_held(struct dbc *c, void *arg, struct err *err)
+{
+	struct rig *r = arg;
+	struct token_refresh t;
+
+	TRY(token_refresh_get(c, r->net.world.connection, db_arena(c), &t, err));
+	CHECK(t.lease_ms > clock_now_ms());
+	return 0;
+}
+
+static void the_lease_of_a_dead_process_ends_with_its_next_start(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	node_init(&r.dead, "elsewhere");
+	r.leased_ms = 60000;
+	run(&r, DB_WRITE, job_claim);
+	node_init(&r.nodes[0], "here");
+	run(&r, DB_WRITE, job_recover);
+	run(&r, DB_READ, job_is_held);
+	node_init(&r.nodes[0], "elsewhere");
+	run(&r, DB_WRITE, job_recover);
+	assert_true(ask_once(&r, REFRESH_DUE)->renewed);
+	rig_close(&r);
 }
 
 static void the_lease_of_a_dead_server_runs_out(void **state UNUSED)
@@ -278,6 +319,8 @@ static void the_lease_of_a_dead_server_runs_out(void **state UNUSED)
 	struct rig r;
 
 	rig_open(&r);
+	node_init(&r.dead, NULL);
+	r.leased_ms = 1000;
 	run(&r, DB_WRITE, job_claim);
 	assert_true(ask_once(&r, REFRESH_DUE)->renewed);
 	assert_int_equal(r.asked, 1);
@@ -334,6 +377,7 @@ int main(void)
 		cmocka_unit_test(failures_back_off_and_end),
 		cmocka_unit_test(an_invalid_grant_is_final),
 		cmocka_unit_test(the_lease_of_a_dead_server_runs_out),
+		cmocka_unit_test(the_lease_of_a_dead_process_ends_with_its_next_start),
 		cmocka_unit_test(waiting_can_be_cancelled),
 #ifdef TIDEMARK_TEST_HOOKS
 		cmocka_unit_test(a_new_token_survives_a_failing_commit),

@@ -106,7 +106,7 @@ int subject_claim(struct dbc *c, void *arg, struct err *err)
 	struct subject *s = arg;
 	int64_t now = clock_now_ms();
 
-	TRY(token_refresh_claim(c, s->id, now, now + LEASE_MS, &s->fence, err));
+	TRY(token_refresh_claim(c, s->id, s->node, now, now + LEASE_MS, &s->fence, err));
 	TRY(look(c, s, err));
 	if (!s->fence) {
 		if (s->verdict == SUBJECT_ASK)

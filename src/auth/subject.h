@@ -11,6 +11,7 @@
 #include "model/token_refresh.h"
 
 struct dbc;
+struct node;
 
 enum subject_verdict {
 	SUBJECT_FRESH, /* nothing to do */
@@ -32,6 +33,7 @@ struct subject {
 	/* Given. */
 	struct keyring *keys;
 	const struct providers *providers;
+	const struct node *node;
 	int64_t id, backoff_ms;
 	enum refresh_why why;
 	struct sv known;

@@ -105,11 +105,9 @@ int first_start_job(struct dbc *c, void *arg, struct err *err)
 		TRY(create(c, f, SV_LIT("prod"), err));
 	}
 	TRY(preset_keys(c, f, err));
-	/* Nobody else can be using the file: refreshes and validations that were under way are
-	 * over. */
-	if (!f->conf->database) {
-		TRY(token_refresh_release_all(c, err));
+	TRY(token_refresh_recover(c, f->node, err));
+	/* Nobody else can be using the file: validations that were under way are over. */
+	if (!f->conf->database)
 		TRY(validation_expire_all(c, err));
-	}
 	return preset_webhooks(c, f, err);
 }

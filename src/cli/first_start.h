@@ -8,11 +8,13 @@
 
 struct dbc;
 struct keyring;
+struct node;
 struct settings;
 
 struct first_start {
 	struct keyring *keys;
 	const struct settings *conf;
+	const struct node *node;
 	bool is_first; /* set when there was nothing yet */
 };
 

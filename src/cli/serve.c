@@ -53,12 +53,13 @@ struct serve {
 
 static int open_store(struct serve *s, struct err *err)
 {
-	struct first_start first = { .conf = s->conf };
+	struct first_start first = { .conf = s->conf, .node = &s->store.node };
 
 	TRY(store_open(s->conf, STORE_SERVE, &s->store, err));
 	first.keys = s->eng.keys = s->store.keys;
 	s->eng.db = s->store.db;
 	s->eng.loop = s->store.loop;
+	s->eng.node = &s->store.node;
 	TRY(db_run(s->eng.db, DB_WRITE, first_start_job, &first, err));
 	int settled = store_settle_key(&s->store, err);
 	TRY(settled);
@@ -91,6 +92,7 @@ static void open_refresher(struct serve *s)
 		.keys = s->eng.keys,
 		.client = s->eng.client,
 		.providers = s->eng.providers,
+		.node = s->eng.node,
 		.backoff_ms = s->conf->refresh_backoff_ms,
 		.owed = webhooks_owed,
 		.ctx = s };
@@ -135,9 +137,11 @@ static void heard(void *ctx)
 
 static int open_work(struct serve *s, struct err *err)
 {
-	struct outbox_config cfg = {
-		.loop = s->eng.loop, .db = s->eng.db, .keys = s->eng.keys, .client = s->eng.client
-	};
+	struct outbox_config cfg = { .loop = s->eng.loop,
+		.db = s->eng.db,
+		.keys = s->eng.keys,
+		.node = s->eng.node,
+		.client = s->eng.client };
 	struct runs_config runs = { .shared = s->conf->database != NULL };
 
 	s->eng.oplog = oplog_new(s->eng.loop, s->eng.db);

@@ -1,5 +1,6 @@
 #include "cli/store.h"
 
+#include "base/log.h"
 #include "conf/environ.h"
 #include "conf/settings.h"
 #include "crypto/keyfile.h"
@@ -115,6 +116,35 @@ static int find_file(
 	return mode == STORE_BESIDE ? 0 : lock(conf, s, err);
 }
 
+/*
+ * A node of a shared database knows what it was at before a crash by the place it holds: a file of
+ * its data folder. That is a matter of seconds only, so a server works without it, too.
+ */
+static int hold_place(
+	const struct settings *conf, struct store *s, char ret[FILE_PLACE_SIZE], struct err *err)
+{
+	char path[1024];
+
+	TRY(make_path(conf, "node.lock", path, sizeof(path), err));
+	TRY(dir_ensure(conf->data, err));
+	TRY(file_lock(path, &s->lock_fd, err));
+	return file_place(s->lock_fd, ret, err);
+}
+
+static void find_place(const struct settings *conf, struct store *s)
+{
+	char place[FILE_PLACE_SIZE];
+	struct err err = { 0 };
+
+	if (hold_place(conf, s, place, &err) == 0) {
+		node_init(&s->node, place);
+		return;
+	}
+	node_init(&s->node, NULL);
+	log_warn(NULL, "what this server is at will wait for the leases to run out if it crashes",
+		LOG_ERR(&err));
+}
+
 /* Nodes share a database; what they must also share, the key, is no file of one of them. */
 static int check_shared_key(const struct settings *conf, struct err *err)
 {
@@ -133,10 +163,14 @@ static int check_shared_key(const struct settings *conf, struct err *err)
 static int open_all(
 	const struct settings *conf, enum store_mode mode, struct store *s, struct err *err)
 {
-	if (conf->database)
+	if (conf->database) {
 		TRY(check_shared_key(conf, err));
-	else
+		if (mode == STORE_SERVE)
+			find_place(conf, s);
+	} else {
 		TRY(find_file(conf, mode, s, err));
+		node_init(&s->node, ""); /* of use to who serves: alone with the file */
+	}
 	TRY(open_keys(conf, mode, s, err));
 	s->loop = loop_new();
 	struct db_config cfg = {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "model/node.h"
 
 struct settings;
 
@@ -13,6 +14,7 @@ struct store {
 	struct keyring *keys;
 	struct db *db;
 	int lock_fd; /* 0 = not locked */
+	struct node node; /* of a server */
 	bool is_new; /* the database file was made by this call */
 	char path[1024]; /* of the database file */
 	char key_path[1024]; /* of the key file; "" when the key is a setting */

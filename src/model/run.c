@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "data/json.h"
 #include "db/db.h"
+#include "model/node.h"
 #include "model/oplog.h"
 #include "model/row.h"
 
@@ -152,11 +153,11 @@ int run_renew(struct dbc *c, struct sv owner, int64_t now_ms, struct err *err)
 		c, Q_RUN_RENEW, ARGS(arg_sv(owner), arg_i64(now_ms + RUN_LEASE_MS)), NULL, err);
 }
 
-int run_recover(struct dbc *c, struct sv owner, bool only_expired, int64_t now_ms,
-	int64_t *ret_count, struct err *err)
+int run_recover(
+	struct dbc *c, const struct node *n, int64_t now_ms, int64_t *ret_count, struct err *err)
 {
 	return db_exec(c, Q_RUN_RECOVER,
-		ARGS(arg_sv(owner), arg_i64(only_expired ? now_ms : INT64_MAX)), ret_count, err);
+		ARGS(arg_str(n->owner), arg_i64(now_ms), arg_str(n->place)), ret_count, err);
 }
 
 int run_postpone(struct dbc *c, struct sv owner, int64_t id, int64_t until_ms, struct err *err)

@@ -16,6 +16,7 @@
 
 struct dbc;
 struct json_t;
+struct node;
 
 #define RUN_SYNC "sync"
 #define RUN_WEBHOOK "webhook"
@@ -55,9 +56,9 @@ int run_claim(struct dbc *c, struct run_claim *claim, struct arena *a, struct er
 
 /* Prolongs the leases of an owner's runs. */
 int run_renew(struct dbc *c, struct sv owner, int64_t now_ms, struct err *err) MUST_CHECK;
-/* Takes runs from other owners: all of them, or only those whose lease has run out. */
-int run_recover(struct dbc *c, struct sv owner, bool only_expired, int64_t now_ms,
-	int64_t *ret_count, struct err *err) MUST_CHECK;
+/* Takes runs from owners that are known to be dead, and those whose lease has run out. */
+int run_recover(struct dbc *c, const struct node *n, int64_t now_ms, int64_t *ret_count,
+	struct err *err) MUST_CHECK;
 /* Gives a run back that could not even begin, for another try at that time or later. */
 int run_postpone(
 	struct dbc *c, struct sv owner, int64_t id, int64_t until_ms, struct err *err) MUST_CHECK;

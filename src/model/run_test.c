@@ -3,6 +3,7 @@
 #include "data/json.h"
 #include "model/checkpoint.h"
 #include "model/lock.h"
+#include "model/node.h"
 #include "model/oplog.h"
 
 #include <setjmp.h>
@@ -227,21 +228,49 @@ static int resets(struct dbc *c, void *arg, struct err *err)
 
 static int recovers(struct dbc *c, void *arg UNUSED, struct err *err)
 {
-	struct run_claim cl = { .owner = SV_LIT("dead"), .now_ms = clock_now_ms(), .limit = 5 };
-	struct run run;
+	struct node dead, elsewhere, next;
+	struct run run, again;
 	int64_t n;
 
+	node_init(&dead, "here");
+	node_init(&elsewhere, "here2");
+	node_init(&next, "here");
+	struct run_claim cl = { .owner = sv_str(dead.owner), .now_ms = clock_now_ms(), .limit = 5 };
 	TRY(run_claim(c, &cl, db_arena(c), err));
-	TRY(run_begin(c, cl.ids[0], SV_LIT("dead"), db_arena(c), &run, err));
-	TRY(run_recover(c, ME, true, clock_now_ms(), &n, err));
+	TRY(run_begin(c, cl.ids[0], cl.owner, db_arena(c), &run, err));
+	/* What is its own stays, and what others may still be at. */
+	TRY(run_recover(c, &dead, clock_now_ms(), &n, err));
 	CHECK(n == 0);
-	TRY(run_recover(c, ME, false, clock_now_ms(), &n, err));
+	TRY(run_recover(c, &elsewhere, clock_now_ms(), &n, err));
+	CHECK(n == 0);
+	TRY(run_recover(c, &next, clock_now_ms(), &n, err));
 	CHECK(n == 1);
-	struct run again;
 	TRY(begin(c, &again, err));
 	CHECK(again.id == run.id && again.fence == 2 && again.resumed && again.attempt == 1);
 	CHECK(finish_ok(c, &run, NULL) == ERR_CANCELLED);
 	return finish_ok(c, &again, err);
+}
+
+/* Who shares no place waits for the lease; who is alone with the store does not. */
+static int recovers_by_lease(struct dbc *c, void *arg UNUSED, struct err *err)
+{
+	struct node dead, other, alone;
+	int64_t n, now = clock_now_ms();
+
+	node_init(&dead, NULL);
+	node_init(&other, NULL);
+	node_init(&alone, "");
+	struct run_claim cl = { .owner = sv_str(dead.owner), .now_ms = now, .limit = 5 };
+	TRY(run_claim(c, &cl, db_arena(c), err));
+	TRY(run_recover(c, &other, now + RUN_LEASE_MS, &n, err));
+	CHECK(n == 0);
+	TRY(run_recover(c, &other, now + 2 * RUN_LEASE_MS, &n, err));
+	CHECK(n == 1);
+	TRY(run_claim(c, &cl, db_arena(c), err));
+	CHECK(cl.count == 1);
+	TRY(run_recover(c, &alone, now, &n, err));
+	CHECK(n == 1);
+	return 0;
 }
 
 static int refuses(struct dbc *c, void *arg, struct err *err)
@@ -451,6 +480,7 @@ static int logs(struct dbc *c, void *arg, struct err *err)
 	X(triggers)                                                              \
 	X(resets)                                                                \
 	X(recovers)                                                              \
+	X(recovers_by_lease)                                                     \
 	X(refuses) X(versions) X(locking) X(frequencies) X(variants) X(statuses) \
 		X(deleted_and_back) X(logs)
 /* clang-format on */

@@ -1,6 +1,7 @@
 #include "model/token_refresh.h"
 
 #include "base/clock.h"
+#include "model/node.h"
 #include "model/row.h"
 
 static void read_row(struct rows *r, struct arena *a, void *ret)
@@ -30,11 +31,12 @@ int token_refresh_get(struct dbc *c, int64_t connection, struct arena *a, struct
 	return 0;
 }
 
-int token_refresh_claim(struct dbc *c, int64_t connection, int64_t now_ms, int64_t until_ms,
-	int64_t *ret_fence, struct err *err)
+int token_refresh_claim(struct dbc *c, int64_t connection, const struct node *n, int64_t now_ms,
+	int64_t until_ms, int64_t *ret_fence, struct err *err)
 {
 	int rc = db_one_i64(c, Q_TOKEN_REFRESH_CLAIM,
-		ARGS(arg_i64(connection), arg_i64(until_ms), arg_i64(now_ms)), ret_fence, err);
+		ARGS(arg_i64(connection), arg_i64(until_ms), arg_i64(now_ms), arg_str(n->owner)),
+		ret_fence, err);
 
 	if (rc != ERR_NOT_FOUND)
 		return rc;
@@ -98,7 +100,8 @@ int token_refresh_idle(struct dbc *c, int64_t before_ms, int64_t after, int64_t 
 	return more < 0 ? more : 0;
 }
 
-int token_refresh_release_all(struct dbc *c, struct err *err)
+int token_refresh_recover(struct dbc *c, const struct node *n, struct err *err)
 {
-	return db_exec(c, Q_TOKEN_REFRESH_RELEASE_ALL, NO_ARGS, NULL, err);
+	return db_exec(
+		c, Q_TOKEN_REFRESH_RECOVER, ARGS(arg_str(n->owner), arg_str(n->place)), NULL, err);
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 
 struct dbc;
+struct node;
 
 struct token_refresh {
 	int64_t fence, lease_ms; /* lease_ms 0 = free */
@@ -25,8 +26,8 @@ int token_refresh_get(struct dbc *c, int64_t connection, struct arena *a, struct
 	struct err *err);
 
 /* Takes the lease until `until_ms`. *ret_fence 0: another one holds it. */
-int token_refresh_claim(struct dbc *c, int64_t connection, int64_t now_ms, int64_t until_ms,
-	int64_t *ret_fence, struct err *err);
+int token_refresh_claim(struct dbc *c, int64_t connection, const struct node *n, int64_t now_ms,
+	int64_t until_ms, int64_t *ret_fence, struct err *err);
 
 /* Gives the lease back: nothing was done; it went well; it failed as *t says. */
 int token_refresh_release(struct dbc *c, int64_t connection, int64_t fence, struct err *err);
@@ -49,5 +50,5 @@ int token_refresh_retry_now(struct dbc *c, int64_t integration, struct err *err)
 int token_refresh_idle(struct dbc *c, int64_t before_ms, int64_t after, int64_t *ret, size_t max,
 	size_t *ret_count, struct err *err);
 
-/* Where no other server can be: what a killed one held is free. */
-int token_refresh_release_all(struct dbc *c, struct err *err);
+/* What owners held that are known to be dead is free. */
+int token_refresh_recover(struct dbc *c, const struct node *n, struct err *err);

@@ -1,6 +1,7 @@
 #include "os/file.h"
 
 #include "base/mem.h"
+#include "base/sv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
+#include <sys/sysctl.h>
 #endif
 
 static void fd_done(int *fd)
@@ -23,21 +25,19 @@ static void fd_done(int *fd)
 static int read_all(int fd, const char *path, struct buf *out, struct err *err)
 {
 	for (;;) {
-		char *at = buf_reserve(out, 65536);
-		ssize_t n = at ? read(fd, at, 65536) : 0;
-		if (!at) {
-			char chunk;
-			/* The maximum need not be a multiple of the step: try to the last byte. */
-			while ((n = read(fd, &chunk, 1)) == 1 && buf_ok(out))
-				buf_add(out, &chunk, 1);
-			return n == 0 ? 0 : err_set(err, ERR_LIMIT, "%s: too large", path);
-		}
+		char beyond;
+		size_t room = out->max - out->len;
+		size_t want = room < 65536 ? room : 65536;
+		char *at = want ? buf_reserve(out, want) : &beyond;
+		ssize_t n = read(fd, at, want ? want : 1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return err_errno(err, errno, "cannot read %s", path);
 		if (n == 0)
 			return 0;
+		if (!want)
+			return err_set(err, ERR_LIMIT, "%s: too large", path);
 		buf_grow(out, (size_t)n);
 	}
 }
@@ -150,6 +150,41 @@ void files_raise(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* A random id of this start of the machine's kernel. */
+static int boot_id(char *out, size_t size, struct err *err)
+{
+#ifdef __APPLE__
+	if (sysctlbyname("kern.bootsessionuuid", out, &size, NULL, 0) < 0)
+		return err_set(err, ERR_NOT_FOUND, "this system has no id of its start");
+	return 0;
+#else
+	own_in(buf_done) struct buf id = { 0 };
+
+	buf_init(&id, size - 1);
+	if (file_read("/proc/sys/kernel/random/boot_id", &id, err) < 0)
+		return err_set(err, ERR_NOT_FOUND, "this system has no id of its start");
+	snprintf(out, size, "%.*s", SV(sv_trim(buf_sv(&id))));
+	return 0;
+#endif
+}
+
+/*
+ * One kernel sees each file that is open under one pair of device and inode, and gives its lock to
+ * one process; another kernel has another boot id.
+ */
+int file_place(int fd, char ret[FILE_PLACE_SIZE], struct err *err)
+{
+	char boot[40];
+	struct stat st;
+
+	TRY(boot_id(boot, sizeof(boot), err));
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, errno, "cannot look at a locked file");
+	snprintf(ret, FILE_PLACE_SIZE, "%s:%llx:%llx", boot, (unsigned long long)st.st_dev,
+		(unsigned long long)st.st_ino);
+	return 0;
 }
 
 int exe_path(char *out, size_t size, struct err *err)

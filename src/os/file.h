@@ -27,5 +27,13 @@ int file_lock(const char *path, int *ret_fd, struct err *err);
  * before. */
 void files_raise(void);
 
+/*
+ * A text for where the locked file is: no other file that anybody holds at the same time has it, on
+ * any machine, so who held the same place before is dead. A copy of the file is another place, and
+ * so is the same file once the machine was started again. ERR_NOT_FOUND where a system cannot tell.
+ */
+#define FILE_PLACE_SIZE 80
+int file_place(int fd, char ret[FILE_PLACE_SIZE], struct err *err);
+
 /* The path of this program. */
 int exe_path(char *out, size_t size, struct err *err);

@@ -10,6 +10,7 @@ struct engine {
 	struct loop *loop;
 	const struct settings *conf;
 	struct db *db;
+	const struct node *node; /* who we are to others on the database */
 	struct keyring *keys;
 	struct providers *providers;
 	struct http_client *client;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "model/checkpoint.h"
 #include "model/function.h"
+#include "model/node.h"
 #include "model/oplog.h"
 #include "records/outdated.h"
 #include "records/prune.h"
@@ -79,7 +80,8 @@ static int job_begin(struct dbc *c, void *arg, struct err *err)
 	struct flight *fl = arg;
 
 	arena_done(&fl->begin_arena);
-	return run_begin(c, fl->id, sv_str(fl->runs->owner), &fl->begin_arena, &fl->run, err);
+	return run_begin(
+		c, fl->id, sv_str(fl->runs->eng->node->owner), &fl->begin_arena, &fl->run, err);
 }
 
 static int step_begin(struct flow *f)
@@ -363,7 +365,7 @@ static int job_give_back(struct dbc *c, void *arg, struct err *err)
 	struct flight *fl = arg;
 	int64_t until = fl->released ? 0 : clock_now_ms() + POSTPONE_MS;
 
-	return run_postpone(c, sv_str(fl->runs->owner), fl->id, until, err);
+	return run_postpone(c, sv_str(fl->runs->eng->node->owner), fl->id, until, err);
 }
 
 static bool may_retry(const struct flight *fl)

@@ -23,7 +23,6 @@ struct schema;
 struct runs {
 	struct engine *eng;
 	struct runs_config cfg;
-	char owner[40];
 	struct flight *flights;
 	unsigned count;
 	struct runs_stats stats;

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "data/uuid.h"
+#include "model/node.h"
 #include "sched/ticker.h"
 #include "sync/flight.h"
 
@@ -56,7 +56,7 @@ static void look(void *ctx)
 		return;
 	}
 	r->claim = (struct run_claim){
-		.owner = sv_str(r->owner), .now_ms = clock_now_ms(), .limit = room(r)
+		.owner = sv_str(r->eng->node->owner), .now_ms = clock_now_ms(), .limit = room(r)
 	};
 	r->claim_op = (struct op){ .done = claimed, .ctx = r };
 	db_submit(r->eng->db, DB_WRITE, &r->claim_op, job_claim, r);
@@ -116,8 +116,8 @@ static int job_fenced(struct dbc *c, void *arg, struct err *err)
 	struct runs *r = arg;
 
 	arena_done(&r->fenced_arena);
-	return run_cancelled(
-		c, sv_str(r->owner), &r->fenced_arena, &r->fenced, &r->fenced_count, err);
+	return run_cancelled(c, sv_str(r->eng->node->owner), &r->fenced_arena, &r->fenced,
+		&r->fenced_count, err);
 }
 
 static void fenced(void *ctx, const struct err *err)
@@ -171,8 +171,8 @@ static int job_lease(struct dbc *c, void *arg, struct err *err)
 	struct runs *r = arg;
 	int64_t now = clock_now_ms(), taken;
 
-	TRY(run_renew(c, sv_str(r->owner), now, err));
-	return run_recover(c, sv_str(r->owner), true, now, &taken, err);
+	TRY(run_renew(c, sv_str(r->eng->node->owner), now, err));
+	return run_recover(c, r->eng->node, now, &taken, err);
 }
 
 static void leased(void *ctx, const struct err *err)
@@ -203,12 +203,10 @@ static void lease_tick(struct timer *t)
 struct runs *runs_new(struct engine *e, const struct runs_config *cfg)
 {
 	struct runs *r = NEW(struct runs);
-	char owner[UUID_TEXT_SIZE];
 
 	r->eng = e;
 	r->cfg = *cfg;
 	r->cfg.limit = cfg->limit ? cfg->limit : runner_pool_capacity(e->runners);
-	memcpy(r->owner, uuid_format(uuid_v4(), owner), sizeof(owner));
 	e->sched = sched_new(e->loop, look, r);
 	return r;
 }
@@ -262,7 +260,7 @@ static int job_recover(struct dbc *c, void *arg, struct err *err)
 	struct runs *r = arg;
 	int64_t taken;
 
-	return run_recover(c, sv_str(r->owner), r->cfg.shared, clock_now_ms(), &taken, err);
+	return run_recover(c, r->eng->node, clock_now_ms(), &taken, err);
 }
 
 static void recovered(void *ctx, const struct err *err)
@@ -363,7 +361,7 @@ void runs_execute(struct runs *r, const struct run_new *n, struct runs_reply *re
 	x->what.name = arena_sv(&x->arena, n->name);
 	x->what.variant = arena_sv(&x->arena, n->variant);
 	x->what.input = arena_sv(&x->arena, n->input);
-	x->what.owner = sv_str(r->owner);
+	x->what.owner = sv_str(r->eng->node->owner);
 	x->op = (struct op){ .done = created, .ctx = x };
 	db_submit(r->eng->db, DB_WRITE, &x->op, job_create, x);
 }

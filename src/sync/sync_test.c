@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "crypto/keyring.h"
 #include "http/client.h"
+#include "model/node.h"
 #include "model/oplog.h"
 #include "model/provider.h"
 #include "model/run_fixture.h"
@@ -77,6 +78,7 @@ void proxy_reply_done(struct proxy_reply *reply)
 struct rig {
 	struct world world;
 	struct engine eng;
+	struct node node;
 	struct proxy proxy;
 	struct timer poll, alarm;
 	int64_t want; /* runs that shall end */
@@ -89,6 +91,8 @@ static void rig_open(struct rig *r, const char *js)
 	struct http_client_opts client = { 0 };
 	struct err err = { 0 };
 
+	node_init(&r->node, "");
+	r->eng.node = &r->node;
 	r->eng.loop = r->world.loop = loop_new();
 	r->world.js = js;
 	world_open(&r->world);
@@ -102,7 +106,8 @@ static void rig_open(struct rig *r, const char *js)
 		.db = r->eng.db,
 		.keys = r->eng.keys,
 		.client = r->eng.client,
-		.providers = r->eng.providers });
+		.providers = r->eng.providers,
+		.node = &r->node });
 	r->proxy = (struct proxy){ .loop = r->eng.loop };
 	r->eng.proxy = &r->proxy;
 	struct runner_pool_config pool = { .exe = runner_exe, .processes = 1, .hang_ms = 500 };

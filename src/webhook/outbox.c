@@ -10,6 +10,7 @@
 #include "http/rate_headers.h"
 #include "http/redirect.h"
 #include "model/env.h"
+#include "model/node.h"
 #include "model/oplog.h"
 #include "webhook/sign.h"
 
@@ -27,7 +28,7 @@ struct outbox {
 	struct timer timer; /* for what is due later */
 	struct op claim;
 	bool claiming, again, draining;
-	bool recovered; /* claims of a former process were taken back */
+	bool recovered; /* claims of former processes were taken back */
 	int64_t in_flight;
 	unsigned room; /* what the claim under way may take */
 	struct arena claimed; /* of the claim job */
@@ -385,7 +386,9 @@ static int claim_rows(struct outbox *o, struct dbc *c, unsigned limit, struct er
 	int64_t now = clock_now_ms();
 	int rc;
 
-	TRY(db_query(c, Q_OUTBOX_CLAIM, ARGS(arg_i64(now), arg_i64(now + CLAIM_MS), arg_i64(limit)),
+	TRY(db_query(c, Q_OUTBOX_CLAIM,
+		ARGS(arg_i64(now), arg_i64(now + CLAIM_MS), arg_i64(limit),
+			arg_str(o->cfg.node->owner)),
 		&rows, err));
 	while ((rc = rows_next(&rows, err)) > 0 && o->batch_count < limit)
 		o->batch[o->batch_count++] = read_delivery(o, &rows);
@@ -400,11 +403,12 @@ static int claim_job(struct dbc *c, void *arg, struct err *err)
 	free_batch(o); /* of a first try of this job that was rolled back */
 	arena_done(&o->claimed);
 	o->batch = arena_array(&o->claimed, o->room + 1, sizeof(*o->batch));
-	/* A retry that was due within the lease comes early by it: no harm. */
 	int64_t now = clock_now_ms();
 	if (!o->recovered)
-		TRY(db_exec(c, Q_OUTBOX_RECOVER, ARGS(arg_i64(now), arg_i64(now + CLAIM_MS)), NULL,
-			err));
+		TRY(db_exec(c, Q_OUTBOX_RECOVER,
+			ARGS(arg_i64(now), arg_i64(now + CLAIM_MS), arg_str(o->cfg.node->owner),
+				arg_str(o->cfg.node->place)),
+			NULL, err));
 	TRY(claim_rows(o, c, o->room, err));
 	for (size_t i = 0; i < o->batch_count; i++) {
 		struct delivery *d = o->batch[i];

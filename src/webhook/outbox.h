@@ -13,12 +13,14 @@
 struct db;
 struct http_client;
 struct keyring;
+struct node;
 struct outbox;
 
 struct outbox_config {
 	struct loop *loop;
 	struct db *db;
 	struct keyring *keys;
+	const struct node *node;
 	struct http_client *client; /* its guard decides where webhooks may go */
 	unsigned parallel; /* deliveries at once; 0 = 32 */
 	int64_t backoff_base_ms; /* 0 = 5 s; tests set less */

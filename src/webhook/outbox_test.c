@@ -9,6 +9,7 @@
 #include "http/client.h"
 #include "http/server.h"
 #include "model/env.h"
+#include "model/node.h"
 #include "webhook/sign.h"
 
 #include <setjmp.h>
@@ -22,6 +23,7 @@
 
 struct rig {
 	struct loop *loop;
+	struct node node;
 	struct keyring *keys;
 	struct db *db;
 	struct http_server *server;
@@ -120,6 +122,7 @@ static void start(struct rig *r)
 	r->outbox = outbox_new(&(struct outbox_config){ .loop = r->loop,
 		.db = r->db,
 		.keys = r->keys,
+		.node = &r->node,
 		.client = r->client,
 		.backoff_base_ms = 10 });
 }
@@ -135,6 +138,7 @@ static void rig_open(struct rig *r)
 				 &master, &err),
 		0);
 	r->keys = keyring_new(&master);
+	node_init(&r->node, "here");
 	testdb_make(&r->testdb);
 	struct db_config cfg = testdb_config(&r->testdb);
 	struct http_server_opts server = {
@@ -410,6 +414,49 @@ static void what_is_added_while_the_one_before_ends_has_its_turn(void **state UN
 	rig_close(&r);
 }
 
+/* A process that died while it delivered, of this or that place. */
+static void claimed_by(struct rig *r, const char *place)
+{
+	char sql[512];
+	struct node dead;
+
+	node_init(&dead, place);
+	snprintf(sql, sizeof(sql), "UPDATE outbox SET owner = '%s', next_ms = %lld, attempts = 1",
+		dead.owner, (long long)clock_now_ms() + 30000);
+	ask(r, sql);
+}
+
+static void claims_of_its_dead_are_taken_over(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	owe(&r, "a", NULL);
+	claimed_by(&r, "here");
+	deliver(&r, 1);
+	assert_string_equal(r.got, "a;");
+	assert_string_equal(
+		ask(&r, "SELECT state || attempts FROM outbox WHERE owner IS NULL"), "DELIVERED2 ");
+	rig_close(&r);
+}
+
+static void claims_of_others_are_left_alone(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	owe(&r, "a", NULL);
+	claimed_by(&r, NULL);
+	deliver(&r, 0); /* looks once, and finds nothing */
+	drain(&r);
+	assert_string_equal(r.got, "");
+	clock_shift_ms(31000);
+	deliver(&r, 1);
+	clock_shift_ms(-31000);
+	assert_string_equal(r.got, "a;");
+	rig_close(&r);
+}
+
 static int job_resend(struct dbc *c, void *arg, struct err *err)
 {
 	struct rig *r = arg;
@@ -465,6 +512,8 @@ int main(void)
 		cmocka_unit_test(an_answer_ends_it),
 		cmocka_unit_test(what_a_drain_cuts_short_is_delivered_later),
 		cmocka_unit_test(what_is_added_while_the_one_before_ends_has_its_turn),
+		cmocka_unit_test(claims_of_its_dead_are_taken_over),
+		cmocka_unit_test(claims_of_others_are_left_alone),
 		cmocka_unit_test(can_be_sent_again),
 		cmocka_unit_test(forgets_what_was_delivered),
 	};

@@ -358,8 +358,7 @@ test('a server killed in the middle of a refresh can refresh again', async () =>
     await until('the refresh', () => tokens.asked.length > 0);
     await server.kill();
     await server.up();
-    // The file belongs to one server; on PostgreSQL the lease of the dead one has to run out first.
-    if (server.database === null) assert.equal((await whoami()).body.token, 'Bearer access-1');
+    assert.equal((await whoami()).body.token, 'Bearer access-1');
 });
 
 test('two servers make one refresh between them', { skip: !cluster && 'needs PostgreSQL' }, async () => {

@@ -36,8 +36,8 @@ export function tempDir(): string {
     return dir;
 }
 
-/** How long what must come is waited for. On a shared database, work of a node that died is taken over after its lease. */
-const PATIENCE_MS = cluster ? 50_000 : 15_000;
+/** How long what must come is waited for. */
+const PATIENCE_MS = 15_000;
 
 /** What `check` returns, once that is something; for states that nothing announces. */
 export async function until<T>(what: string, check: () => T | Promise<T>, ms = PATIENCE_MS): Promise<NonNullable<T>> {

@@ -1,10 +1,11 @@
 /* Several servers on one database: each can do everything, none does what another does, and one may die. PostgreSQL only. */
 
 import assert from 'node:assert/strict';
+import { cpSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { startFake, type Fake } from '../fake/fake.ts';
 import { held, json } from '../fake/replies.ts';
-import { App, Reader, Server, serverWithApp, sync, until } from './harness.ts';
+import { App, Reader, Server, serverWithApp, sync, tempDir, until } from './harness.ts';
 import { cluster } from './postgres.ts';
 
 const FUNCTIONS = {
@@ -26,6 +27,8 @@ const FUNCTIONS = {
 import { z } from 'zod';
 export default createAction({ description: 'x', version: '1.0.0', input: z.any(), output: z.any(), exec: async () => ({ hello: true }) });`
 };
+/** Far less than a lease, and much for a start. */
+const SOON_MS = 10_000;
 const HEADERS = { 'provider-config-key': 'fake' };
 
 describe('nodes', { skip: cluster ? false : 'needs a cluster: tests/with-postgres' }, () => {
@@ -128,5 +131,86 @@ describe('nodes', { skip: cluster ? false : 'needs a cluster: tests/with-postgre
         const told = await app.syncs(3, (body) => body.syncName === 'ticks');
         const starts = told.map((hook) => Date.parse(hook.modifiedAfter));
         assert.ok(starts[2]! - starts[0]! > 1000, `one run a second, not one on each node: ${starts}`);
+    });
+});
+
+describe('a node that is started again', { skip: cluster ? false : 'needs a cluster: tests/with-postgres' }, () => {
+    let node: Server;
+    let app: App;
+    let fake: Fake;
+    before(async () => {
+        ({ server: node, app } = await serverWithApp());
+        fake = await startFake();
+        fake.on('GET', '/ran', json('ok'));
+        await node.integration();
+        await node.deploy(FUNCTIONS);
+    });
+    after(async () => {
+        await node.stop();
+        await fake.close();
+        app.close();
+    });
+
+    /** Starts runs that stop in their middle; what they ask from then on is counted. */
+    async function inTheMiddle(names: string[]): Promise<{ at: (step: number) => number; release: () => void }> {
+        for (const name of names) await node.connection(name, fake.url);
+        const { handler, release } = held(json('ok'));
+        fake.on('GET', '/step', (request, response) => (request.query.get('step') === '3' ? handler : json('ok'))(request, response));
+        const mark = fake.requests.length;
+        const at = (step: number) => fake.requests.slice(mark).filter(({ path, query }) => path === '/step' && query.get('step') === String(step)).length;
+        await Promise.all(names.map((name) => node.trigger('steps', name)));
+        await until('all in the middle', () => at(3) === names.length);
+        return { at, release };
+    }
+
+    /** Soon their webhooks come; each step was taken once, but for the one they stood at, perhaps. */
+    async function endedOnce(names: string[], at: (step: number) => number, again: number): Promise<void> {
+        const hooks = await app.syncs(names.length, (body) => names.includes(body.connectionId), SOON_MS);
+        assert.deepEqual(hooks.map(({ connectionId, success, responseResults }) => `${connectionId} ${success} ${responseResults.added}`).sort(), names.map((name) => `${name} true 6`).sort());
+        assert.deepEqual([0, 1, 2, 3, 4, 5].map(at), [1, 1, 1, 1 + again, 1, 1].map((n) => n * names.length));
+    }
+
+    test('goes on at once with what it was at', async () => {
+        const names = ['again-1', 'again-2', 'again-3'];
+        const { at, release } = await inTheMiddle(names);
+        await node.kill();
+        release();
+        await node.up();
+        await endedOnce(names, at, 1);
+    });
+
+    test('delivers at once what it was delivering', async () => {
+        await node.connection('owed', fake.url);
+        const mine = ({ body }: any) => body.connectionId === 'owed' && body.type === 'sync';
+        app.answer = (hook) => {
+            // Before the answer gets there.
+            if (mine(hook) && app.webhooks.filter(mine).length === 1) process.kill(node.pid, 'SIGKILL');
+            return 200;
+        };
+        await node.trigger('count', 'owed');
+        await node.ended();
+        await node.up();
+        const [first, second] = await app.hooks(2, mine, SOON_MS);
+        assert.equal(first!.headers['webhook-id'], second!.headers['webhook-id']);
+    });
+
+    test('leaves alone what a living node is at, also with a copy of its folder, or the folder itself', async () => {
+        const names = ['copied-1', 'copied-2'];
+        const { at, release } = await inTheMiddle(names);
+        const copy = tempDir();
+        cpSync(node.data, copy, { recursive: true });
+        const twins = [await node.node({ data: copy }), await node.node({ data: node.data })];
+        const warned = twins.map(({ log }) => log.filter((line) => line.includes('wait for the leases')).length);
+        assert.deepEqual(warned, [0, 1], 'the second one of a folder says that it has no place');
+        // They have taken over what they think is theirs once they claim other work.
+        for (const [i, twin] of twins.entries()) {
+            await twin.connection(`twin-${i}`, fake.url);
+            const answer = await twin.ok('POST', '/action/trigger', { action_name: 'hello', input: {} }, { ...HEADERS, 'connection-id': `twin-${i}` });
+            assert.deepEqual(answer, { hello: true });
+        }
+        assert.equal(at(3), names.length);
+        release();
+        await endedOnce(names, at, 0);
+        await Promise.all(twins.map((twin) => twin.stop()));
     });
 });
