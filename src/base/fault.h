@@ -15,7 +15,11 @@ bool fault_fired(void); /* since fault_set */
 /* A behaviour instead of a failure: "db.rerun:always" turns FAULT_ALWAYS("db.rerun") on. */
 #define FAULT_ALWAYS(name) fault_always(name)
 bool fault_always(const char *name);
+/* A text: "replay:=http://127.0.0.1:9" makes it FAULT_TEXT("replay"), which is NULL elsewhere. */
+#define FAULT_TEXT(name) fault_text(name)
+const char *fault_text(const char *name); /* valid until fault_set */
 #else
 #define FAULT(name, err) 0
 #define FAULT_ALWAYS(name) false
+#define FAULT_TEXT(name) ((const char *)NULL)
 #endif

@@ -14,6 +14,7 @@
 #include "proxy/headers.h"
 #include "proxy/limit.h"
 #include "proxy/lines.h"
+#include "proxy/replay.h"
 #include "proxy/request_impl.h"
 #include "proxy/retry.h"
 #include "proxy/sign.h"
@@ -291,6 +292,7 @@ static int enter_fetch(struct flow *f)
 
 	r->tries++;
 	r->reply->attempts = r->tries;
+	r->http.url = replay_url(r->http.url, r->req.connection_id, &r->attempt);
 	f->op.done = flow_wake;
 	f->op.ctx = f;
 	r->out = true;

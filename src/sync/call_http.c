@@ -1,6 +1,7 @@
 /* Requests to providers, and plain ones. */
 #include "http/redirect.h"
 #include "proxy/proxy.h"
+#include "proxy/replay.h"
 #include "proxy/retry.h"
 #include "sync/call.h"
 
@@ -280,6 +281,7 @@ int call_fetch(struct call *c, struct err *err)
 	size_t n = json_len(headers);
 
 	TRY(json_get_str(c->head, "url", &f->req.url, err));
+	f->req.url = replay_url(f->req.url, c->fl->run.connection_id, &c->arena);
 	struct http_header *list = arena_array(&c->arena, n + 1, sizeof(*list));
 	for (size_t i = 0; i < n; i++)
 		list[i] = (struct http_header){ json_sv(json_item(json_item(headers, i), 0)),

@@ -1,6 +1,7 @@
 /* What a runner is told about a run: the head of START, and how long it may take. */
 #include "base/clock.h"
 #include "model/provider.h"
+#include "proxy/replay.h"
 #include "sync/flight.h"
 
 static bool is_kind(const struct flight *fl, const char *kind)
@@ -88,6 +89,7 @@ struct json_t *start_head(const struct flight *fl)
 {
 	const struct provider *provider = provider_find(fl->runs->eng->providers, fl->run.provider);
 	struct json_t *head = json_new_obj();
+	int64_t now_ms = replay_now_ms(fl->run.connection_id);
 
 	json_set_str(head, "kind", fl->run.kind);
 	json_set_int(head, "deadline_ms", start_deadline_ms(fl));
@@ -96,5 +98,7 @@ struct json_t *start_head(const struct flight *fl)
 		json_set(head, SV_LIT("paginate"), json_clone(provider->paginate));
 	json_set(head, SV_LIT("models"), json_clone(fl->models));
 	json_set_str(head, "log_level", fl->run.log_level);
+	if (now_ms)
+		json_set_int(head, "now_ms", now_ms);
 	return head;
 }

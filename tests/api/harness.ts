@@ -132,7 +132,7 @@ export class Server {
     /** A command that works on the same data, beside it. */
     beside(argv: string[], env: Record<string, string> = {}): Promise<Finished> {
         const database = this.database ? ['--database', this.database] : [];
-        const shared = this.database ? { TIDEMARK_ENCRYPTION_KEY: this.masterKey } : {};
+        const shared: Record<string, string> = this.database ? { TIDEMARK_ENCRYPTION_KEY: this.masterKey } : {};
         return run(binary, [...argv, '--data', this.data, ...database], { ...shared, ...this.options.env, ...env });
     }
 
@@ -301,8 +301,10 @@ export class Reader {
     private readonly connection: string;
     private readonly model: string;
     private readonly limit: number;
+    private readonly integration: string;
 
-    constructor(server: Server, connection: string, model: string, limit = 100) {
+    constructor(server: Server, connection: string, model: string, limit = 100, integration = 'fake') {
+        this.integration = integration;
         this.server = server;
         this.connection = connection;
         this.model = model;
@@ -314,7 +316,7 @@ export class Reader {
         const before = this.changes.length;
         for (;;) {
             const query = new URLSearchParams({ model: this.model, limit: String(this.limit), ...(this.cursor && { cursor: this.cursor }) });
-            const page = await this.server.ok('GET', `/records?${query}`, undefined, { 'connection-id': this.connection, 'provider-config-key': 'fake' });
+            const page = await this.server.ok('GET', `/records?${query}`, undefined, { 'connection-id': this.connection, 'provider-config-key': this.integration });
             for (const record of page.records) this.take(record);
             if (!page.next_cursor) return this.changes.slice(before);
         }

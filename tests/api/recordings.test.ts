@@ -1,27 +1,17 @@
 /* Recorded traffic of real APIs, replayed against our own functions for them by `tidemark test`. */
 
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { recordedProject } from '../replay/collection.ts';
 import { binary, copyDir, root, run } from './harness.ts';
 
-const recordings = join(root, '..', 'shared', 'recordings');
 let project: string;
 let count = 0;
 
 before(() => {
-    assert.ok(existsSync(recordings), 'the recordings are missing: they belong into ../shared/recordings, beside the repository');
-    project = copyDir(join(root, 'tests', 'recordings'));
-    for (const integration of readdirSync(recordings, { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
-        const tests = join(project, integration.name, 'tests');
-        mkdirSync(tests, { recursive: true });
-        for (const file of readdirSync(join(recordings, integration.name))) {
-            cpSync(join(recordings, integration.name, file), join(tests, file));
-            count++;
-        }
-    }
-    assert.ok(count > 0);
+    ({ project, count } = recordedProject());
 });
 
 const lastLine = (text: string) => text.trimEnd().split('\n').at(-1);
@@ -34,7 +24,7 @@ test('every recording passes', async () => {
 });
 
 test('one integration by its folder, some by a pattern, in JSON', async () => {
-    const some = readdirSync(join(recordings, 'github')).length;
+    const some = readdirSync(join(project, 'github', 'tests')).length;
     const folder = await run(binary, ['test', join(project, 'github')]);
     assert.equal(lastLine(folder.stdout), `${some} passed, 0 failed, 0 skipped`, folder.stdout + folder.stderr);
     const filtered = await run(binary, ['test', project, '--filter', 'github/*', '--json']);
