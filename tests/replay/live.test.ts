@@ -65,6 +65,11 @@ const files: Record<string, string | Recording> = {
     'github/tests/more.test.json': { nango: { batchSave: {} } },
     'github/syncs/undeleted.ts': sync(`await nango.batchDelete([{ id: '1' }], 'Item');`),
     'github/tests/undeleted.test.json': { nango: { batchDelete: { Item: [{ id: '1' }, { id: '2' }] } } },
+    'github/syncs/drifts.ts': sync(`
+        const { ran } = (await nango.getMetadata()) ?? {};
+        await nango.updateMetadata({ ran: true });
+        await nango.batchSave([{ id: '1', ...(ran && { more: true }) }], 'Item');`),
+    'github/tests/drifts.test.json': saves([{ id: '1' }]),
     'github/syncs/broken.ts': sync(`return return;`),
     'github/tests/broken.test.json': saves([]),
     'nobody/syncs/items.ts': sync(``),
@@ -93,14 +98,15 @@ test('syncs of a folder, one server: what saves what was recorded passes, all el
     const { code, stdout, stderr } = await command('--min', String(passes.length));
     assert.equal(code, 0, stdout + stderr);
     const lines = stdout.trimEnd().split('\n');
-    const failed = Object.fromEntries(lines.flatMap((line) => [...line.matchAll(/^\[\d+\/12\] FAIL {2}(\S+): (.*)$/g)]).map(([, name, why]) => [name, why]));
+    const failed = Object.fromEntries(lines.flatMap((line) => [...line.matchAll(/^\[\d+\/13\] FAIL {2}(\S+): (.*)$/g)]).map(([, name, why]) => [name, why]));
     assert.deepEqual(lines.flatMap((line) => line.match(/ok {4}(\S+):/)?.[1] ?? []).sort(), passes);
-    assert.match(lines.at(-1)!, /^5 of 12 syncs passed \(41\.67 %\): 6 records of 6 requests in \d+ s$/);
+    assert.match(lines.at(-1)!, /^5 of 13 syncs passed \(38\.46 %\): 6 records of 12 requests in \d+ s$/);
     assert.equal(failed['github/wrong'], 'Item: record 1: .n.1.x expected 3, got 2');
     assert.match(failed['github/unasked']!, /^not recorded: GET https:\/\/api\.github\.com\/other/);
     assert.match(failed['github/throws']!, /no luck/);
     assert.equal(failed['github/more'], 'Item: 1 records that are not in the recording');
     assert.match(failed['github/undeleted']!, /2 records of Item are deleted/);
+    assert.equal(failed['github/drifts'], 'the second run changed records: {"added":0,"deleted":0,"updated":1}');
     assert.match(failed['github/broken']!, /syncs\/broken\.ts:\d+:\d+: /);
     assert.equal(failed['nobody/items'], "skipped: the catalogue has no provider 'nobody'");
     const strict = await command('--filter', 'github/wrong');

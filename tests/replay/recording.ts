@@ -128,6 +128,11 @@ export class Exchanges {
         return best?.entry;
     }
 
+    /** As if nothing had been asked yet. */
+    restart(): void {
+        for (const exchange of this.all) exchange.used = false;
+    }
+
     /** What is recorded of that method and path, for a message. */
     nearest(asked: Asked): string {
         const near = this.all.filter((x) => x.method === asked.method && this.isPath(x, asked.url));
