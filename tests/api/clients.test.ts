@@ -22,7 +22,7 @@ before(async () => {
             await nango.batchSave(data.items, 'Item');
             await nango.log('red \\u001b[31m alert');`)
     });
-    await until('the first run', async () => (await server.statusOf('items', 'c1')).status === 'SUCCESS');
+    await app.syncs(1); // of the first run
 });
 after(async () => {
     await server.stop();
@@ -63,11 +63,12 @@ test('syncs', async () => {
     assert.match(await tidemark('syncs', '-i', 'fake'), /items +base +c1 +SUCCESS +every hour/);
     await tidemark('syncs', 'pause', 'items', '-i', 'fake', '-c', 'c1');
     assert.equal(JSON.parse(await tidemark('syncs', 'status', 'items', '-i', 'fake', '--json')).syncs[0].status, 'PAUSED');
-    await tidemark('syncs', 'start', 'items', '-i', 'fake');
-    const ended = async () => (await server.statusOf('items', 'c1')).finishedAt; // absent while it runs
-    const before = await until('a good run', async () => (await server.statusOf('items', 'c1')).status === 'SUCCESS' && (await ended()));
-    await tidemark('syncs', 'trigger', 'items', '-i', 'fake', '-c', 'c1', '--reset', '--empty-cache');
-    await until('a later run', async () => (await ended()) > before);
+    // Each of the two has it run: the second run must not be taken for the first.
+    const mine = (body: any) => body.connectionId === 'c1';
+    const started = await app.after(() => tidemark('syncs', 'start', 'items', '-i', 'fake'), 'items', mine);
+    assert.deepEqual([started.success, started.syncType], [true, 'INCREMENTAL']);
+    const again = await app.after(() => tidemark('syncs', 'trigger', 'items', '-i', 'fake', '-c', 'c1', '--reset', '--empty-cache'), 'items', mine);
+    assert.deepEqual([again.success, again.syncType, again.responseResults.added], [true, 'INITIAL', 3]);
 });
 
 test('records, page by page', async () => {

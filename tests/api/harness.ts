@@ -40,11 +40,11 @@ export function tempDir(): string {
 const PATIENCE_MS = 15_000;
 
 /** What `check` returns, once that is something; for states that nothing announces. */
-export async function until<T>(what: string, check: () => T | Promise<T>, ms = PATIENCE_MS): Promise<NonNullable<T>> {
+export async function until<T>(what: string, check: () => T | Promise<T>, ms = PATIENCE_MS): Promise<Exclude<T, false | null | undefined>> {
     const late = performance.now() + ms;
     for (;;) {
         const found = await check();
-        if (found) return found;
+        if (found) return found as Exclude<T, false | null | undefined>;
         if (performance.now() > late) throw new Error(`not within ${ms} ms: ${what}`);
         await pause(20);
     }

@@ -1,7 +1,7 @@
 /* Nothing that one run does may be seen by another run of its realm. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { action, REQUIRES, Runner } from './parent.ts';
+import { REQUIRES, Runner } from './parent.ts';
 
 let runner: Runner;
 before(async () => {
