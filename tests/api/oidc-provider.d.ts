@@ -1,2 +1,5 @@
 // The package brings no types of its own.
-declare module 'oidc-provider';
+declare module 'oidc-provider' {
+    export const Provider: any;
+    export type Provider = any;
+}
