@@ -12,6 +12,11 @@ UPDATE inbox SET state = 'ROUTED' WHERE id = $1;
 -- name: inbox_pending
 SELECT id, integration_id, headers, body, received_ms FROM inbox WHERE state = 'PENDING' ORDER BY id LIMIT $1;
 
+-- What another node is routing at this moment is not routed twice.
+-- name: inbox_pending (postgres)
+SELECT id, integration_id, headers, body, received_ms FROM inbox WHERE state = 'PENDING' ORDER BY id LIMIT $1
+FOR UPDATE SKIP LOCKED;
+
 -- Could not be routed for days.
 -- name: inbox_give_up
 UPDATE inbox SET state = 'DEAD' WHERE id = $1;

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -280,6 +281,52 @@ static int job_prunes(struct dbc *c, void *arg UNUSED, struct err *err)
 	return 0;
 }
 
+static int job_waiting_event(struct dbc *c, void *arg UNUSED, struct err *err)
+{
+	struct integration in;
+
+	TRY(add_integration(c, "unauthenticated", NULL, false, no_config, err));
+	TRY(integration_find(c, world->env, SV_LIT("unauthenticated"), db_arena(c), &in, err));
+	TRY(db_exec(c, Q_INBOX_STORE,
+		ARGS(arg_i64(world->env), arg_i64(in.id), arg_str("waits"), arg_str("{}"),
+			arg_str("{}"), arg_i64(clock_now_ms())),
+		NULL, err));
+	return 0;
+}
+
+static int job_route(struct dbc *c, void *arg, struct err *err)
+{
+	return inbox_route_pending(c, &(struct inbox){ .keys = world->keys }, 10, arg, err);
+}
+
+/* One node has the event in work; on PostgreSQL another one looks for events meanwhile. */
+static int job_meanwhile(struct dbc *c, void *arg, struct err *err)
+{
+	own_in(rows_done) struct rows rows = { 0 };
+
+	TRY(db_query(c, Q_INBOX_PENDING, ARGS(arg_i64(10)), &rows, err));
+	CHECK(rows_next(&rows, err) == 1);
+	return getenv("TIDEMARK_TEST_POSTGRES") ? db_run(world->db, DB_WRITE, job_route, arg, err)
+						: 0;
+}
+
+static void routed_by_one(void **state UNUSED)
+{
+	struct inbox_result r = { 0 };
+	struct world w = { 0 };
+	struct err err = { 0 };
+
+	world_open(&w);
+	if (db_run(w.db, DB_WRITE, job_waiting_event, NULL, &err) < 0 ||
+		db_run(w.db, DB_WRITE, job_meanwhile, &r, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(r.forwards, 0);
+	if (db_run(w.db, DB_WRITE, job_route, &r, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(r.forwards, 2); /* one for each connection */
+	world_close(&w);
+}
+
 #define WORLD_TEST(name)                      \
 	static void name(void **state UNUSED) \
 	{                                     \
@@ -307,6 +354,7 @@ int main(void)
 		cmocka_unit_test(greets),
 		cmocka_unit_test(unknown),
 		cmocka_unit_test(prunes),
+		cmocka_unit_test(routed_by_one),
 	};
 	return cmocka_run_group_tests_name("inbox", tests, NULL, NULL);
 }
