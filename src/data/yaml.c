@@ -192,6 +192,8 @@ static int member(struct loader *l, struct json_t *obj)
 		return refuse(l, "a key must be a scalar");
 	if (e->data.scalar.anchor || e->data.scalar.tag)
 		return refuse(l, "keys take no anchors and tags");
+	if (memchr(e->data.scalar.value, 0, e->data.scalar.length))
+		return refuse(l, "a key cannot contain a NUL character");
 	buf_init(&key, e->data.scalar.length);
 	buf_add(&key, e->data.scalar.value, e->data.scalar.length);
 	if (json_member(obj, buf_sv(&key)))

@@ -36,6 +36,7 @@ static const struct {
 	{ "a: *x\n", "f.yaml:1:4: aliases are not supported" },
 	{ "*x : 1\n", "f.yaml:1:1: aliases are not supported" },
 	{ "a: 1\nb: 2\na: 3\n", "f.yaml:3:1: duplicate key" },
+	{ "a: 1\n\"b\\0\": 2\n", "f.yaml:2:1: a key cannot contain a NUL character" },
 	{ "a: !foo 1\n", "f.yaml:1:4: tags are not supported" },
 	{ "? [a]\n: 1\n", "f.yaml:1:3: a key must be a scalar" },
 	{ "a: 1\n---\nb: 2\n", "f.yaml:2:1: more than one document" },

@@ -1,6 +1,6 @@
 /*
  * What the files of this module share: the pool, its processes, its bundles. Nothing outside
- * src/runner includes it.
+ * src/runner includes it but tests/fuzz.
  *
  *	pool.c	public face, queue and placement	code.c	bundles and their source maps
  *	child.c	life of one process			report.c	what its messages mean
