@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { startFake, type Fake } from '../fake/fake.ts';
 import { held, json } from '../fake/replies.ts';
 import { App, Reader, Server, serverWithApp, sync, tempDir, until } from './harness.ts';
-import { cluster } from './postgres.ts';
+import { cluster, psql } from './postgres.ts';
 
 const FUNCTIONS = {
     'fake/syncs/count': sync(`await nango.get({ endpoint: '/ran', params: { who: nango.connectionId } }); await nango.batchSave([{ id: 'x', at: Date.now() }], 'Count');`, { model: 'Count', autoStart: false }),
@@ -213,4 +213,46 @@ describe('a node that is started again', { skip: cluster ? false : 'needs a clus
         await endedOnce(names, at, 0);
         await Promise.all(twins.map((twin) => twin.stop()));
     });
+});
+
+test('what a dead node had in work is taken over when its leases have run out, not before', { skip: cluster ? false : 'needs a cluster: tests/with-postgres' }, async () => {
+    const { server: dead, app } = await serverWithApp({ args: ['--min-frequency', '1s'] });
+    const fake = await startFake();
+    fake.on('GET', '/ran', json('ok'));
+    const { handler, release } = held(json('ok'));
+    fake.on('GET', '/tick', handler);
+    await dead.integration();
+    await dead.deploy(FUNCTIONS);
+    await dead.connection('c', fake.url);
+    const of = { provider_config_key: 'fake', connection_id: 'c' };
+    await dead.ok('PUT', '/sync/update-connection-frequency', { ...of, sync_name: 'ticks', frequency: 'every 1 second' });
+    // It dies with a scheduled run and a delivery in work.
+    await dead.ok('POST', '/sync/start', { ...of, syncs: ['ticks'] });
+    await fake.asked(1, ({ path }) => path === '/tick');
+    const counted = ({ body }: { body: any }) => body.syncName === 'count';
+    app.answer = (hook) => {
+        if (counted(hook) && app.webhooks.filter(counted).length === 1) process.kill(dead.pid, 'SIGKILL');
+        return 200;
+    };
+    await dead.trigger('count', 'c');
+    await dead.ended();
+    release();
+    const other = await dead.node();
+    await other.connection('d', fake.url);
+    const fresh = await app.after(() => other.trigger('count', 'd'), 'count', (body) => body.connectionId === 'd');
+    assert.equal(fresh.success, true, 'it does work of its own');
+    const ticks = () => fake.requests.filter(({ path }) => path === '/tick').length;
+    const owed = () => app.webhooks.filter((hook) => counted(hook) && hook.body.connectionId === 'c');
+    assert.deepEqual([ticks(), owed().length], [1, 1], 'and leaves alone what may be in work');
+    // Time passes.
+    await psql(dead.database!, `UPDATE runs SET lease_ms = 0 WHERE owner IS NOT NULL; UPDATE outbox SET next_ms = 0 WHERE owner IS NOT NULL`);
+    const runs = await app.syncs(3, (body) => body.syncName === 'ticks', 30_000);
+    const starts = runs.map(({ success, modifiedAfter }) => (assert.ok(success), Date.parse(modifiedAfter)));
+    assert.ok(starts[2]! - starts[0]! > 1000, `one run a second: ${starts}`);
+    await app.hooks(2, (hook) => owed().includes(hook));
+    assert.deepEqual(new Set(owed().map(({ headers }) => headers['webhook-id'])).size, 1);
+    assert.equal(owed().length, 2, 'once more');
+    await other.stop();
+    await fake.close();
+    app.close();
 });
