@@ -37,7 +37,8 @@ static void usage(FILE *to)
 {
 	fputs("usage: tidemark dryrun FUNCTION CONNECTION [options]\n\n"
 	      "Runs a function of this project with a connection of the server; real requests,\n"
-	      "nothing stored. Prints what it would have saved.\n\n"
+	      "nothing stored; actions that it triggers are the server's, and real. Prints what\n"
+	      "it would have saved.\n\n"
 	      "  -e, --environment ENV   whose connection and key (default dev)\n"
 	      "  --integration NAME      when several integrations have a function of that name\n"
 	      "  --checkpoint JSON       what getCheckpoint returns\n"
@@ -199,6 +200,8 @@ static int save(struct dryrun *d, struct project *p, const struct project_fn *f,
 	json_set(nango, SV_LIT("batchDelete"), json_ref(l->deleted));
 	if (json_len(l->updated))
 		json_set(nango, SV_LIT("batchUpdate"), json_ref(l->updated));
+	if (json_len(d->live.actions))
+		json_set(nango, SV_LIT("triggerAction"), json_ref(d->live.actions));
 	json_set(rec, SV_LIT("nango"), nango);
 	json_set(rec, SV_LIT("api"), json_ref(d->live.recorded));
 	if (mkdir(folder, 0777) < 0 && errno != EEXIST)

@@ -2,10 +2,13 @@
 
 #include "base/clock.h"
 #include "base/sv.h"
+#include "cli/fetch.h"
 #include "cli/project.h"
 #include "data/enc.h"
 #include "data/json.h"
 #include "data/query.h"
+#include "proxy/url.h"
+#include "sync/fetch.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -144,6 +147,13 @@ static struct json_t *recorded_request(struct json_t *head, struct sv body)
 	while (json_next(json_member(head, SV_LIT("headers")), &it, &key, &value))
 		if (!is_secret_header(key) && !sv_eq_str(key, "content-type"))
 			json_set(headers, key, json_ref(value));
+	/* A fetch states them as pairs. */
+	list = json_member(head, SV_LIT("headers"));
+	for (size_t i = 0; json_kind(list) == JSON_KIND_ARRAY && i < json_len(list); i++) {
+		key = json_sv(json_item(json_item(list, i), 0));
+		if (!is_secret_header(key) && !sv_eq_nocase(key, SV_LIT("content-type")))
+			json_set(headers, key, json_ref(json_item(json_item(list, i), 1)));
+	}
 	json_set(r, SV_LIT("params"), params);
 	json_set(r, SV_LIT("headers"), headers);
 	if (body.len)
@@ -164,11 +174,10 @@ static struct json_t *recorded_headers(const struct rest_response *res)
 	return h;
 }
 
-static void record(
-	struct live *l, struct json_t *head, struct sv body, const struct rest_response *res)
+static void record(struct live *l, struct json_t *head, struct sv endpoint, struct sv body,
+	const struct rest_response *res)
 {
 	struct sv method = json_sv(json_member(head, SV_LIT("method")));
-	struct sv endpoint = json_sv(json_member(head, SV_LIT("endpoint")));
 	struct json_t *x = json_new_obj();
 	char lower[16] = "get", path[2048];
 
@@ -238,12 +247,141 @@ static void on_proxy(struct local_run *local, const struct runner_call *call)
 	if (refused_by_server(local, call, &res))
 		return;
 	if (l->recorded)
-		record(l, call->head, call->body, &res);
+		record(l, call->head, json_sv(json_member(call->head, SV_LIT("endpoint"))),
+			call->body, &res);
 	struct json_t *head = json_new_obj();
 	json_set_int(head, "status", res.status);
 	json_set_str(head, "statusText", SV_LIT(""));
 	json_set(head, SV_LIT("headers"), json_ref(res.headers));
 	local_answer(local, call, head, buf_sv(&res.body));
+}
+
+/* Recorded by path and query, whatever the host. */
+static void record_fetch(
+	struct live *l, const struct runner_call *call, const struct http_response *res)
+{
+	struct url_parts parts = url_split(json_sv(json_member(call->head, SV_LIT("url"))));
+	own(json_unref) struct json_t *head = fetch_head(res);
+	struct rest_response as = { .status = res->status,
+		.body = res->body, /* borrowed */
+		.headers = json_member(head, SV_LIT("headers")) };
+	const char *endpoint = arena_printf(&l->rest->arena, "%.*s%s%.*s", SV(parts.path),
+		parts.query.len ? "?" : "", SV(parts.query));
+
+	record(l, call->head, sv_str(endpoint), call->body, &as);
+}
+
+static void on_fetch(struct local_run *local, const struct runner_call *call)
+{
+	struct live *l = of_local(local);
+	own_in(arena_done) struct arena a = { 0 };
+	own_in(http_response_done) struct http_response res = { 0 };
+	struct http_request req;
+	const char *kind, *code;
+	struct err err = { 0 };
+
+	if (fetch_request(call->head, call->body, &a, &req, &err) < 0) {
+		local_refuse(local, call, "client", "invalid_url", err.msg);
+		return;
+	}
+	fetch_once(&req, fetch_policy, &res);
+	if (!res.status) {
+		fetch_failure(&res.error, &kind, &code);
+		local_refuse(local, call, kind, code, arena_str(&a, res.error.message));
+		return;
+	}
+	if (l->recorded)
+		record_fetch(l, call, &res);
+	struct json_t *head = fetch_head(&res);
+	json_set_str(head, "url", res.url);
+	local_answer(local, call, head, buf_sv(&res.body));
+}
+
+/* Actions. */
+
+static struct json_t *opt_json(struct sv text)
+{
+	struct json_t *v = NULL;
+
+	return text.len && json_parse(text, &v, NULL) == 0 ? v : NULL;
+}
+
+/* The error of an answer as a REPLY has it; a new reference. */
+static struct json_t *action_error(const struct rest_response *res)
+{
+	own(json_unref) struct json_t *body = opt_json(buf_sv(&res->body));
+	struct json_t *given = json_member(body, SV_LIT("error"));
+	struct json_t *error =
+		json_kind(given) == JSON_KIND_OBJECT ? json_clone(given) : json_new_obj();
+
+	json_set_str(error, "kind", SV_LIT("control"));
+	json_set_int(error, "status", res->status);
+	return error;
+}
+
+static void record_action(struct live *l, const struct runner_call *call, struct json_t *input,
+	struct json_t *output, struct json_t *error)
+{
+	struct json_t *x = json_new_obj();
+
+	json_set(x, SV_LIT("name"), json_ref(json_member(call->head, SV_LIT("name"))));
+	json_set(x, SV_LIT("providerConfigKey"),
+		json_ref(json_member(call->head, SV_LIT("providerConfigKey"))));
+	if (input)
+		json_set(x, SV_LIT("input"), json_ref(input));
+	if (error)
+		json_set(x, SV_LIT("error"), json_ref(error));
+	else
+		json_set(x, SV_LIT("output"), output ? json_ref(output) : json_new_null());
+	json_push(l->actions, x);
+}
+
+static int send_action(
+	struct live *l, const struct runner_call *call, struct rest_response *res, struct err *err)
+{
+	own(json_unref) struct json_t *body = json_new_obj();
+	own_in(buf_done) struct buf text = { 0 };
+	struct json_t *input = opt_json(call->body);
+	const struct rest_header headers[] = {
+		{ "Connection-Id", json_sv(json_member(call->head, SV_LIT("connectionId"))) },
+		{ "Provider-Config-Key",
+			json_sv(json_member(call->head, SV_LIT("providerConfigKey"))) },
+	};
+
+	json_set(body, SV_LIT("action_name"), json_ref(json_member(call->head, SV_LIT("name"))));
+	if (input)
+		json_set(body, SV_LIT("input"), input);
+	buf_init(&text, 64u << 20);
+	json_dump_compact(body, &text);
+	struct rest_request req = { .method = "POST",
+		.path = "/action/trigger",
+		.headers = headers,
+		.header_count = ARRAY_LEN(headers),
+		.body = buf_sv(&text) };
+	return rest_send(l->rest, &req, res, err);
+}
+
+static void on_trigger_action(struct local_run *local, const struct runner_call *call)
+{
+	struct live *l = of_local(local);
+	own_in(rest_response_done) struct rest_response res = { 0 };
+	struct err err = { 0 };
+
+	if (send_action(l, call, &res, &err) < 0) {
+		local_refuse(local, call, "network", "ECONNREFUSED", err.msg);
+		return;
+	}
+	bool ok = res.status < 300;
+	own(json_unref) struct json_t *error = ok ? NULL : action_error(&res);
+	if (l->actions) {
+		own(json_unref) struct json_t *input = opt_json(call->body);
+		own(json_unref) struct json_t *output = opt_json(buf_sv(&res.body));
+		record_action(l, call, input, output, error);
+	}
+	if (ok)
+		local_answer(local, call, json_new_obj(), buf_sv(&res.body));
+	else
+		local_refuse_as(local, call, json_ref(error));
 }
 
 /* Everything else. */
@@ -293,6 +431,8 @@ static void on_log(struct local_run *l UNUSED, struct json_t *head)
 
 static const struct local_source live_source = {
 	.proxy = on_proxy,
+	.fetch = on_fetch,
+	.trigger_action = on_trigger_action,
 	.connection = connection,
 	.integration = integration,
 	.env_vars = env_vars,
@@ -340,6 +480,7 @@ int live_init(struct live *l, struct rest *rest, struct project_fn *fn, const ch
 	l->local.connection_id = connection_id;
 	l->local.environment = rest->environment;
 	l->recorded = record_it ? json_new_obj() : NULL;
+	l->actions = record_it ? json_new_arr() : NULL;
 	TRY(fetch_connection(l, connection_id, err));
 	return fetch_provider(l, err);
 }
@@ -349,4 +490,5 @@ void live_done(struct live *l)
 	local_done(&l->local);
 	json_unref(l->connection);
 	json_unref(l->recorded);
+	json_unref(l->actions);
 }

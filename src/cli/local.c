@@ -49,11 +49,18 @@ static void answer_json(struct local_run *l, const struct runner_call *call, str
 void local_refuse(struct local_run *l, const struct runner_call *call, const char *kind,
 	const char *code, const char *message)
 {
-	struct json_t *error = json_new_obj(), *head = json_new_obj();
+	struct json_t *error = json_new_obj();
 
 	json_set_str(error, "kind", sv_str(kind));
 	json_set_str(error, "code", sv_str(code));
 	json_set_str(error, "message", sv_str(message));
+	local_refuse_as(l, call, error);
+}
+
+void local_refuse_as(struct local_run *l, const struct runner_call *call, struct json_t *error)
+{
+	struct json_t *head = json_new_obj();
+
 	json_set(head, SV_LIT("error"), error);
 	runner_reply(&l->run, call->id, head, SV_NULL);
 	json_unref(head);
@@ -190,6 +197,14 @@ static void on_fetch(struct local_run *l, const struct runner_call *call)
 		refuse_missing(l, call);
 }
 
+static void on_trigger_action(struct local_run *l, const struct runner_call *call)
+{
+	if (l->source->trigger_action)
+		l->source->trigger_action(l, call);
+	else
+		refuse_missing(l, call);
+}
+
 static void answer_or_refuse(
 	struct local_run *l, const struct runner_call *call, struct json_t *value)
 {
@@ -240,6 +255,7 @@ static local_call_fn *const handlers[RUNNER_METHOD_COUNT] = {
 	[CALL_metadata_update] = on_metadata_update,
 	[CALL_integration_get] = on_integration_get,
 	[CALL_env_vars] = on_env_vars,
+	[CALL_trigger_action] = on_trigger_action,
 	[CALL_trigger_sync] = on_accepted,
 	[CALL_start_sync] = on_accepted,
 	[CALL_lock_acquire] = on_lock,

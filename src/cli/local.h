@@ -12,10 +12,14 @@ struct json_t;
 struct project_fn;
 struct local_run;
 
-/* Answers the calls that need the outside. Each must reply, by local_answer or local_refuse. */
+/*
+ * Answers the calls that need the outside. Each must reply, by local_answer or local_refuse; what
+ * is NULL is refused.
+ */
 struct local_source {
 	void (*proxy)(struct local_run *l, const struct runner_call *call);
-	void (*fetch)(struct local_run *l, const struct runner_call *call); /* NULL: refused */
+	void (*fetch)(struct local_run *l, const struct runner_call *call);
+	void (*trigger_action)(struct local_run *l, const struct runner_call *call);
 	/* New references; NULL: the call is refused with what the source said by local_problem. */
 	struct json_t *(*connection)(struct local_run *l);
 	struct json_t *(*integration)(struct local_run *l);
@@ -56,6 +60,8 @@ void local_answer(
 	struct local_run *l, const struct runner_call *call, struct json_t *head, struct sv body);
 void local_refuse(struct local_run *l, const struct runner_call *call, const char *kind,
 	const char *code, const char *message);
+/* The same with more members, or other types; takes over error. */
+void local_refuse_as(struct local_run *l, const struct runner_call *call, struct json_t *error);
 
 /* Number of records the function saved. */
 size_t local_record_count(const struct local_run *l);

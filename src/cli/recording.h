@@ -2,8 +2,8 @@
  * A recorded conversation (`<function>.test.json`, spec/function-runtime.md 6): what the function
  * is given, the provider's answers, and what it must save. Pure: no I/O but reading the file.
  * Used by `tidemark test`; written by `tidemark dryrun --save`. Beside the public format's members
- * it may have `now` (ISO time: the function's clock), `error` ({type, payload}: how it fails) and
- * `nango.getCheckpoint`.
+ * it may have `now` (ISO time: the function's clock), `error` ({type, payload}: how it fails),
+ * `nango.getCheckpoint` and `nango.triggerAction`: the answers of actions (cli/replay.c).
  */
 #pragma once
 

@@ -83,6 +83,64 @@ static void on_request(struct local_run *l, const struct runner_call *call)
 	local_answer(l, call, head, buf_sv(&body));
 }
 
+static bool is_recorded_action(const struct json_t *x, const struct json_t *head, struct sv input)
+{
+	static const char *const keys[] = { "name", "providerConfigKey" };
+	struct json_t *want = json_member(x, SV_LIT("input"));
+	own(json_unref) struct json_t *got = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (!sv_eq(json_sv(json_member(x, sv_str(keys[i]))),
+			    json_sv(json_member(head, sv_str(keys[i])))))
+			return false;
+	if (input.len && json_parse(input, &got, NULL) < 0)
+		return false;
+	return want && got ? json_same(want, got) : want == got;
+}
+
+/* `nango.triggerAction` of the recording: [{name, providerConfigKey, input?, output | error}]. */
+static struct json_t *find_action(struct replay *r, const struct runner_call *call)
+{
+	struct json_t *all = json_find(r->rec.root, SV_LIT("nango.triggerAction"));
+	struct json_t *best = NULL;
+
+	for (size_t i = 0; i < json_len(all); i++) {
+		struct json_t *x = json_item(all, i);
+		if (!is_recorded_action(x, call->head, call->body))
+			continue;
+		if (!json_member(x, SV_LIT("used")))
+			return x;
+		best = best ? best : x;
+	}
+	return best;
+}
+
+static void on_trigger_action(struct local_run *l, const struct runner_call *call)
+{
+	struct json_t *x = find_action(of_local(l), call), *error;
+	own_in(buf_done) struct buf output = { 0 };
+
+	if (!x) {
+		local_problem(l, "not recorded: triggerAction %.*s of %.*s with %.*s",
+			SV(json_sv(json_member(call->head, SV_LIT("name")))),
+			SV(json_sv(json_member(call->head, SV_LIT("providerConfigKey")))),
+			(int)(call->body.len < 200 ? call->body.len : 200), call->body.ptr);
+		local_refuse(l, call, "plain", "not_recorded", l->problem.ptr);
+		return;
+	}
+	json_set_bool(x, "used", true);
+	if ((error = json_member(x, SV_LIT("error")))) {
+		local_refuse_as(l, call, json_clone(error));
+		return;
+	}
+	buf_init(&output, BODY_MAX);
+	if (json_member(x, SV_LIT("output")))
+		json_dump_compact(json_member(x, SV_LIT("output")), &output);
+	else
+		buf_str(&output, "null");
+	local_answer(l, call, json_new_obj(), buf_sv(&output));
+}
+
 /* Exactly what was recorded: functions take another path where a member is missing. */
 static struct json_t *connection(struct local_run *l)
 {
@@ -120,6 +178,7 @@ static struct json_t *env_vars(struct local_run *l UNUSED)
 static const struct local_source replay_source = {
 	.proxy = on_request,
 	.fetch = on_request,
+	.trigger_action = on_trigger_action,
 	.connection = connection,
 	.integration = integration,
 	.env_vars = env_vars,

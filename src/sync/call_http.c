@@ -1,37 +1,13 @@
 /* Requests to providers, and plain ones. */
-#include "http/redirect.h"
 #include "proxy/proxy.h"
 #include "proxy/replay.h"
 #include "proxy/retry.h"
 #include "sync/call.h"
+#include "sync/fetch.h"
 
 #include <stdio.h>
 
-enum { RETRIES_MAX = 100, FETCH_HOPS = 5 };
-
-/* [[name, value]] for the runner. */
-static struct json_t *header_pairs(const struct http_headers *headers)
-{
-	struct json_t *all = json_new_arr();
-
-	for (size_t i = 0; i < headers->count; i++) {
-		struct json_t *pair = json_new_arr();
-		json_push(pair, json_new_str(headers->items[i].name));
-		json_push(pair, json_new_str(headers->items[i].value));
-		json_push(all, pair);
-	}
-	return all;
-}
-
-static struct json_t *response_head(const struct http_response *res)
-{
-	struct json_t *head = json_new_obj();
-
-	json_set_int(head, "status", res->status);
-	json_set_str(head, "statusText", res->reason.ptr ? res->reason : SV_LIT(""));
-	json_set(head, SV_LIT("headers"), header_pairs(&res->headers));
-	return head;
-}
+enum { RETRIES_MAX = 100 };
 
 /* Proxy. */
 
@@ -114,7 +90,7 @@ static void proxied(void *ctx, const struct err *err)
 	struct proxy_call *p = c->state;
 
 	if (err->code == ERR_OK && p->reply.response.status) {
-		c->reply = response_head(&p->reply.response);
+		c->reply = fetch_head(&p->reply.response);
 		c->raw = buf_sv(&p->reply.response.body);
 	} else if (err->code == ERR_OK) {
 		refuse_as(c, &p->reply, p->req.endpoint);
@@ -237,22 +213,14 @@ static void fetch_free(struct call *c)
 	http_response_done(&((struct fetch_call *)c->state)->res);
 }
 
-/* The three codes that functions know; everything else failed on the network. */
 static void refuse_fetch(struct call *c, const struct http_error *e)
 {
-	const char *code = e->code ? e->code : "ECONNRESET";
+	const char *kind, *code;
 	char message[300];
-	bool network = false;
 
 	snprintf(message, sizeof(message), "%.*s", SV(e->message));
-	if (!strcmp(code, "ERR_FR_TOO_MANY_REDIRECTS"))
-		code = "too_many_redirects";
-	else if (!strncmp(code, "denied_", 7) || !strcmp(code, "redirect_denied") ||
-		 !strcmp(code, "invalid_scheme") || !strcmp(code, "invalid_url"))
-		code = "url_not_allowed";
-	else if (strcmp(code, "invalid_redirect"))
-		network = true;
-	call_refuse(c, network ? "network" : "client", code, message, 0);
+	fetch_failure(e, &kind, &code);
+	call_refuse(c, kind, code, message, 0);
 }
 
 static void fetched(void *ctx, const struct err *err)
@@ -265,7 +233,7 @@ static void fetched(void *ctx, const struct err *err)
 		return;
 	}
 	if (f->res.status) {
-		c->reply = response_head(&f->res);
+		c->reply = fetch_head(&f->res);
 		json_set_str(c->reply, "url", f->res.url);
 		c->raw = buf_sv(&f->res.body);
 	} else {
@@ -276,26 +244,15 @@ static void fetched(void *ctx, const struct err *err)
 
 int call_fetch(struct call *c, struct err *err)
 {
-	const struct json_t *headers = json_member(c->head, SV_LIT("headers"));
 	struct fetch_call *f = ARENA_NEW(&c->arena, struct fetch_call);
-	size_t n = json_len(headers);
 
-	TRY(json_get_str(c->head, "url", &f->req.url, err));
+	TRY(fetch_request(c->head, c->body, &c->arena, &f->req, err));
 	f->req.url = replay_url(f->req.url, c->fl->run.connection_id, &c->arena);
-	struct http_header *list = arena_array(&c->arena, n + 1, sizeof(*list));
-	for (size_t i = 0; i < n; i++)
-		list[i] = (struct http_header){ json_sv(json_item(json_item(headers, i), 0)),
-			json_sv(json_item(json_item(headers, i), 1)) };
-	f->req.method = text_or(c, "method", SV_LIT("GET"));
-	f->req.headers = list;
-	f->req.header_count = n;
-	f->req.body = c->body.len ? c->body : SV_NULL;
 	http_response_init(&f->res);
 	c->state = f;
 	c->free = fetch_free;
 	c->op.done = fetched;
 	c->op.ctx = c;
-	struct redirect_policy policy = { FETCH_HOPS, REDIRECT_KEEP_SAME_ORIGIN };
-	http_fetch(c->fl->runs->eng->client, &c->op, &f->req, policy, &f->res);
+	http_fetch(c->fl->runs->eng->client, &c->op, &f->req, fetch_policy, &f->res);
 	return 0;
 }

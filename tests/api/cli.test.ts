@@ -188,6 +188,36 @@ export default createAction({
     assert.equal((await run(binary, ['test', dir])).code, 0);
 });
 
+test('a dry run triggers actions of the server and fetches, and its recording has both', async () => {
+    const action = (exec: string) => `
+import { createAction } from 'nango';
+import { z } from 'zod';
+export default createAction({ description: 'x', version: '1.0.0', input: z.any(), output: z.any(), exec: async (nango: any, input: any) => { ${exec} } });`;
+    const double = action(`if (input.n === 13) throw new nango.ActionError({ why: 13 }); return { n: 2 * input.n };`);
+    await server.connection('other', fake.url);
+    await server.deploy({ 'fake/actions/double': double });
+    const dir = project({
+        'fake/actions/calls': action(`
+            const said = [];
+            const note = (error: any) => [error.status ?? error.payload?.code ?? error.cause?.code ?? error.code, error.response?.data.error.payload];
+            for (const [name, n] of [['double', 4], ['double', 13], ['nothing', 1]]) said.push(await nango.triggerAction('fake', 'other', name, { n }).catch(note));
+            const fetched = await nango.uncontrolledFetch({ url: new URL(input.url + '/items?x=1'), headers: { 'X-Way': 'a' } });
+            said.push([fetched.status, fetched.url.endsWith('/items?x=1'), (await fetched.json()).items.length]);
+            if (input.away) said.push(await nango.uncontrolledFetch({ url: new URL(input.away) }).catch(note));
+            return said;`)
+    });
+    const { code, stdout, stderr } = await tidemark(dir, 'dryrun', 'calls', 'other', '--save', '--input', JSON.stringify({ url: fake.url }));
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout).output, [{ n: 8 }, [500, { why: 13 }], [404, null], [200, true, 3]]);
+    const { nango, api } = JSON.parse(readFileSync(join(dir, 'fake', 'tests', 'calls.test.json'), 'utf8'));
+    assert.deepEqual(nango.triggerAction.map(({ name, input, output, error }: any) => [name, input.n, output ?? error.status]), [['double', 4, { n: 8 }], ['double', 13, 500], ['nothing', 1, 404]]);
+    assert.deepEqual(Object.keys(api.get), ['/items?x=1']);
+    assert.deepEqual(api.get['/items?x=1'][0].request.headers, { 'x-way': 'a' });
+    assert.equal((await run(binary, ['test', dir])).code, 0);
+    const refused = await tidemark(dir, 'dryrun', 'calls', 'other', '--input', JSON.stringify({ url: fake.url, away: 'http://127.0.0.1:1/' }));
+    assert.deepEqual(JSON.parse(refused.stdout).output.at(-1), ['ECONNREFUSED', null]);
+});
+
 test('a dry run that is saved is a test that passes, until the function changes', async () => {
     const source = sync(`
         const { data } = await nango.get({ endpoint: '/items' });

@@ -163,6 +163,27 @@ test('uncontrolledFetch is answered from the recording', async () => {
     assert.equal(lines['crm/fetch']?.result, 'passed', lines['crm/fetch']?.reason);
 });
 
+test('triggerAction is answered from the recording', async () => {
+    const calls = action(`
+        const said = [];
+        for (const n of input) said.push(await nango.triggerAction('crm', nango.connectionId, 'double', { n }).catch((error: any) => [error.status, error.response.data.error]));
+        return said;`);
+    const recorded = (n: number, more: object) => ({ name: 'double', providerConfigKey: 'crm', input: { n }, ...more });
+    const error = { kind: 'control', code: 'action_script_runtime_error', message: 'no', status: 400, payload: { why: 13 } };
+    const nango = { triggerAction: [recorded(1, { output: 2 }), recorded(1, { output: 'again' }), recorded(13, { error }), recorded(4, {})] };
+    const told = [400, { code: error.code, message: 'no', payload: { why: 13 } }];
+    const dir = folder({
+        'crm/actions/calls.ts': calls,
+        'crm/tests/calls.test.json': { input: [1, 13, 1, 1, 4], output: [2, told, 'again', 2, null], nango },
+        'crm/tests/calls-other.test.json': { input: [1, 2], output: [2, 4], nango },
+        'crm/tests/calls-none.test.json': { input: [1], output: [2] }
+    });
+    const { lines } = await results(dir);
+    assert.equal(lines['crm/calls']?.result, 'passed', lines['crm/calls']?.reason);
+    assert.match(lines['crm/calls-other']?.reason ?? '', /^not recorded: triggerAction double of crm with {"n":2}/);
+    assert.match(lines['crm/calls-none']?.reason ?? '', /^not recorded: triggerAction double of crm with {"n":1}/);
+});
+
 test('an experimental function is tested like an action, and refused by compile', async () => {
     const dir = folder({
         'index.ts': `import './crm/functions/plain.js';\n`,
