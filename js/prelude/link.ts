@@ -4,17 +4,22 @@ import type { Response } from './response.ts';
 
 /* `<target>; param="value"; ...` repeated; commas inside <> and "" separate nothing. */
 const LINK = /<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^",;\s]*))?)*)/g;
-const REL = /;\s*rel\s*=\s*(?:"([^"]*)"|([^",;\s]*))/i;
+const PARAM = /;\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^",;\s]*)))?/g;
+
+/* The first counts; what a quoted value of another parameter says does not. */
+function rels(params: string): string[] {
+	for (const [, name, quoted, plain] of params.matchAll(PARAM))
+		if (name?.toLowerCase() === 'rel')
+			return (quoted ?? plain ?? '').toLowerCase().split(/\s+/);
+	return [];
+}
 
 export function linkWithRel(header: unknown, rel: string): string | undefined {
 	if (typeof header !== 'string')
 		return undefined;
-	for (const [, target, params] of header.matchAll(LINK)) {
-		const found = REL.exec(params as string);
-		const rels = (found?.[1] ?? found?.[2] ?? '').toLowerCase().split(/\s+/);
-		if (rels.includes(rel.toLowerCase()))
+	for (const [, target, params] of header.matchAll(LINK))
+		if (rels(params as string).includes(rel.toLowerCase()))
 			return target;
-	}
 	return undefined;
 }
 

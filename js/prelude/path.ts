@@ -22,10 +22,14 @@ export function getPath(root: unknown, path: string): unknown {
 const put = (target: Bag, key: string, value: unknown) =>
 	Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
 
+/* A list that takes the step as an item, the next at most; else it is copied as an object. */
+const isList = (target: unknown, step: string | undefined): target is unknown[] =>
+	Array.isArray(target) && (step === undefined || (/^(0|[1-9]\d*)$/.test(step) && Number(step) <= target.length));
+
 /* A copy of `target` with the member set; only what lies on the path is copied. */
 export function withPath(target: unknown, path: string, value: unknown): Bag {
 	const [first, ...rest] = steps(path);
-	const copy: Bag = Array.isArray(target)
+	const copy: Bag = isList(target, first)
 		? [...target]
 		: { ...(typeof target === 'object' && target !== null ? target : {}) };
 	if (first === undefined)

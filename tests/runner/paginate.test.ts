@@ -89,8 +89,16 @@ test('cursor in the body, dotted names', async () => {
 	assert.equal(requests[0].headers['content-type'], 'application/json');
 });
 
+test('a cursor that is no place in a list makes an object of it', async () => {
+	const { requests } = await walk(
+		`{ method: 'POST', endpoint: '/p', data: { list: ['a'] }, paginate: { type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'list.length', response_path: 'rows' } }`,
+		[{ data: { rows: [1], next: 'x' } }, { data: { rows: [] } }],
+	);
+	assert.deepEqual(requests.map((r: any) => r.body), ['{"list":["a"]}', '{"list":{"0":"a","length":"x"}}']);
+});
+
 test('link from a long header, then from the body, empty page yielded', async () => {
-	const long = `<https://x.test/first?${'p'.repeat(3000)}>; rel="first prev", <https://api.x.test/v1/rows?page=2,3>; title="a,b"; rel=next`;
+	const long = `<https://x.test/first?${'p'.repeat(3000)}>; rel="first prev"; title="; rel=next", <https://api.x.test/v1/rows?page=2,3>; title="a,b"; rel=next`;
 	const { pages, requests } = await walk(
 		`{ endpoint: '/rows', params: { a: 1 }, paginate: { type: 'link', link_rel_in_response_header: 'next', link_path_in_response_body: '@odata.nextLink', response_path: 'rows' } }`,
 		[
