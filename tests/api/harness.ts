@@ -293,46 +293,53 @@ export class Server {
 export class Reader {
     /** By id, as the app would store them. */
     readonly live = new Map<string, any>();
-    /** Every change, in the order of reading. */
+    /** Every change, in the order of reading; without a history none. */
     readonly changes: any[] = [];
     cursor: string | undefined;
     private readonly seen = new Set<string>();
+    private last: string | undefined;
     private readonly server: Server;
     private readonly connection: string;
     private readonly model: string;
     private readonly limit: number;
     private readonly integration: string;
+    private readonly history: boolean;
 
-    constructor(server: Server, connection: string, model: string, limit = 100, integration = 'fake') {
+    /** Without `history` it remembers nothing but where it is: for feeds of any length. */
+    constructor(server: Server, connection: string, model: string, limit = 100, { integration = 'fake', history = true } = {}) {
         this.integration = integration;
         this.server = server;
         this.connection = connection;
         this.model = model;
         this.limit = limit;
+        this.history = history;
     }
 
     /** Reads everything new; returns it. */
     async drain(): Promise<any[]> {
-        const before = this.changes.length;
+        const fresh: any[] = [];
         for (;;) {
             const query = new URLSearchParams({ model: this.model, limit: String(this.limit), ...(this.cursor && { cursor: this.cursor }) });
             const page = await this.server.ok('GET', `/records?${query}`, undefined, { 'connection-id': this.connection, 'provider-config-key': this.integration });
-            for (const record of page.records) this.take(record);
-            if (!page.next_cursor) return this.changes.slice(before);
+            for (const record of page.records) fresh.push(this.take(record));
+            if (!page.next_cursor) return fresh;
         }
     }
 
-    private take(record: any): void {
+    private take(record: any): any {
         const { cursor, last_modified_at: at, last_action: action } = record._nango_metadata;
         if (this.seen.has(cursor)) throw new Error(`${record.id} came twice at the same place`);
-        const last = this.changes.at(-1)?._nango_metadata.last_modified_at;
         // Fractions are cut of zeros: compared as text only after padding.
-        if (last !== undefined && micros(last) >= micros(at)) throw new Error(`${record.id} of ${at} came after ${last}`);
-        this.seen.add(cursor);
+        if (this.last !== undefined && micros(this.last) >= micros(at)) throw new Error(`${record.id} of ${at} came after ${this.last}`);
+        this.last = at;
         this.cursor = cursor;
-        this.changes.push(record);
+        if (this.history) {
+            this.seen.add(cursor);
+            this.changes.push(record);
+        }
         if (action === 'DELETED') this.live.delete(record.id);
         else this.live.set(record.id, record);
+        return record;
     }
 }
 

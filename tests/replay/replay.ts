@@ -195,7 +195,7 @@ class Replay {
             if (count > 0 && !models.has(model)) return [total, `${model}: ${count} records that are not in the recording`];
         }
         for (const model of models) {
-            const reader = new Reader(this.server, id, model, 40, key);
+            const reader = new Reader(this.server, id, model, 40, { integration: key });
             const problem = difference(await reader.drain(), batchSave[model] ?? [], batchUpdate[model] ?? [], batchDelete[model] ?? []);
             if (problem) return [total, `${model}: ${problem}`];
             if (batchDelete[model]?.length) await this.deleted(id, model, batchDelete[model].length);
