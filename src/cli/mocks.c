@@ -133,11 +133,14 @@ static int add_identified(struct mocks *m, const char *folder, const char *name,
 	own(json_unref) struct json_t *file = NULL;
 	struct json_t *entry, *request, *identity;
 
-	/* An endpoint may be called as the function is: its folders are steps, not answers. */
+	/* An endpoint may be called as the function is: then its folders are steps, its files
+	   answers to it of whichever function. */
 	if (!sv_ends(sv_str(name), SV_LIT(".json")))
 		return 0;
 	TRY(load(m, arena_printf(m->a, "%s/%s", folder, name), &file));
 	identity = json_member(file, SV_LIT("requestIdentity"));
+	if (!identity)
+		return 0;
 	request = json_new_obj();
 	json_set(request, SV_LIT("params"),
 		pairs_to_object(json_member(identity, SV_LIT("params"))));

@@ -79,8 +79,12 @@ test('the older layout: a folder mocks/', async () => {
         'crm/mocks/nango/post/proxy/v1/things/make/abc.json': { requestIdentityHash: 'abc', requestIdentity: { params: [], headers: [['Content-Length', '12']], data: '{"name":"n"}' }, response: { id: 7 }, status: 201, headers: {} },
         'crm/mocks/nango/get/proxy/v1/tags/make.json': ['a'],
         'crm/mocks/nango/get/proxy/v1/tags/users.json': ['b'],
-        'crm/syncs/users.ts': sync(`const { data } = await nango.get({ endpoint: 'users' }); await nango.batchSave(data, 'Item');`),
-        'crm/mocks/users/Item/batchSave.json': [{ id: '1', name: 'n' }],
+        'crm/syncs/users.ts': sync(`
+            for (const endpoint of ['users', 'teams', 'teams/users']) await nango.batchSave((await nango.get({ endpoint })).data, 'Item');`),
+        'crm/mocks/users/Item/batchSave.json': [{ id: '1', name: 'n' }, { id: '2' }, { id: '3' }],
+        'crm/mocks/nango/get/proxy/teams/users.json': [{ id: '2' }],
+        'crm/mocks/nango/get/proxy/teams/users/users.json': [{ id: '3' }],
+        'crm/mocks/nango/get/proxy/teams/users/make.json': [],
         'crm/mocks/users/Item/batchDelete.json': [],
         'crm/mocks/nango/get/proxy/users/users.json': [{ id: '1', name: 'n' }],
         'crm/mocks/nango/get/proxy/users/details/make.json': {}
