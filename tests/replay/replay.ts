@@ -98,10 +98,12 @@ class Replay {
         return new Replay(server, app, replay, await server.ok('GET', '/providers.json'));
     }
 
+    /** A server that does not end well has failed, too. */
     async stop(): Promise<void> {
-        await this.server.stop();
+        const code = await this.server.stop();
         this.app.close();
         await this.replay.close();
+        if (code !== 0) throw new Error(`the server ended with ${code}:\n${this.server.log.slice(-20).join('\n')}`);
     }
 
     /** Deploys them all at once; why each of those failed that cannot be deployed. */
