@@ -62,25 +62,105 @@ static void sqlite_insert(sqlite3 *db, const struct floor *f, char *blob)
 	sqlite3_finalize(st);
 }
 
-double floor_sqlite(const char *folder, struct floor *f)
+/* With the store's own settings (db/sqlite_open.c). */
+static sqlite3 *sqlite_new(const char *path)
 {
-	own_mem char *blob = mem_zalloc(f->bytes);
-	char path[256];
 	sqlite3 *db;
 
-	snprintf(path, sizeof(path), "%s/floor.db", folder);
 	if (sqlite3_open(path, &db) != SQLITE_OK)
 		die(path, sqlite3_errmsg(db));
 	sqlite_run(db,
 		"PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 		"PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768;"
 		"CREATE TABLE raw (id INTEGER PRIMARY KEY, bytes BLOB)");
+	return db;
+}
+
+double floor_sqlite(const char *folder, struct floor *f)
+{
+	own_mem char *blob = mem_zalloc(f->bytes);
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/floor.db", folder);
+	sqlite3 *db = sqlite_new(path);
 	int64_t since = clock_mono_us(), cpu = clock_cpu_us();
 	sqlite_insert(db, f, blob);
 	double result = rate(f, since, cpu);
 	sqlite3_close(db);
 	unlink(path);
 	return result;
+}
+
+/* SQLite, with keys. */
+
+struct floor_keyed {
+	sqlite3 *db;
+	sqlite3_stmt *find, *key, *row;
+	char path[256];
+	int count;
+};
+
+static sqlite3_stmt *prepared(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *st;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		die(sql, sqlite3_errmsg(db));
+	return st;
+}
+
+struct floor_keyed *floor_keyed_open(const char *folder)
+{
+	struct floor_keyed *k = NEW(struct floor_keyed);
+
+	snprintf(k->path, sizeof(k->path), "%s/floor.db", folder);
+	k->db = sqlite_new(k->path);
+	sqlite_run(k->db, "CREATE TABLE keys (hash INTEGER PRIMARY KEY, id INTEGER)");
+	k->find = prepared(k->db, "SELECT id FROM keys WHERE hash = ?1");
+	k->key = prepared(k->db, "INSERT INTO keys VALUES (?1, ?2)");
+	k->row = prepared(k->db, "INSERT INTO raw VALUES (?1, ?2)");
+	return k;
+}
+
+static void step(struct floor_keyed *k, sqlite3_stmt *st)
+{
+	if (sqlite3_step(st) != SQLITE_DONE)
+		die("floor", sqlite3_errmsg(k->db));
+	sqlite3_reset(st);
+}
+
+double floor_keyed_add(struct floor_keyed *k, struct floor *f)
+{
+	own_mem char *blob = mem_zalloc(f->bytes);
+	int64_t since = clock_mono_us(), cpu = clock_cpu_us();
+
+	for (int i = 0; i < f->records; i++) {
+		if (i % f->batch == 0)
+			sqlite_run(k->db, "BEGIN IMMEDIATE");
+		int64_t hash = (int64_t)((uint64_t)++k->count * 0x9e3779b97f4a7c15u >> 16);
+		sqlite3_bind_int64(k->find, 1, hash);
+		step(k, k->find);
+		sqlite3_bind_int64(k->key, 1, hash);
+		sqlite3_bind_int64(k->key, 2, k->count);
+		step(k, k->key);
+		fill(blob, f->bytes, k->count);
+		sqlite3_bind_int64(k->row, 1, k->count);
+		sqlite3_bind_blob(k->row, 2, blob, (int)f->bytes, SQLITE_STATIC);
+		step(k, k->row);
+		if (i % f->batch == f->batch - 1 || i == f->records - 1)
+			sqlite_run(k->db, "COMMIT");
+	}
+	return rate(f, since, cpu);
+}
+
+void floor_keyed_close(struct floor_keyed *k)
+{
+	sqlite3_finalize(k->find);
+	sqlite3_finalize(k->key);
+	sqlite3_finalize(k->row);
+	sqlite3_close(k->db);
+	unlink(k->path);
+	mem_free(k);
 }
 
 /* PostgreSQL. */

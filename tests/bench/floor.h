@@ -18,5 +18,15 @@ struct floor {
  */
 double floor_sqlite(const char *folder, struct floor *f);
 
+/*
+ * The floor of a store that grows: as floor_sqlite, and each record has a key of eight bytes in no
+ * order, which is looked up in an index and put into it. Adds f->records behind those of the calls
+ * before; open's folder gets the database, close removes it.
+ */
+struct floor_keyed;
+struct floor_keyed *floor_keyed_open(const char *folder);
+double floor_keyed_add(struct floor_keyed *k, struct floor *f);
+void floor_keyed_close(struct floor_keyed *k);
+
 /* COPY in binary format into one table, which is dropped afterwards. Records per second. */
 double floor_postgres(const char *url, struct floor *f);

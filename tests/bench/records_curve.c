@@ -3,12 +3,14 @@
  * thousand to 2 million records of 1 KB in one dataset. Usage: records_curve [most [folder |
  * postgres[://...]]]. On PostgreSQL the processor time is ours, not the server's: look at the rate.
  * One batch at a time, made when it is needed: the store is all that takes memory, and making is
- * not measured. The first save is that of all records since the point before; the others take 20
- * batches spread over the dataset, and as many pages of the feed.
+ * not measured. On SQLite the floor (floor.h) grows beside it. The first save is that of all
+ * records since the point before; the others take 20 batches spread over the dataset, and as many
+ * pages of the feed.
  */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/keyring.h"
+#include "floor.h"
 #include "records/batch.h"
 #include "records/read.h"
 #include "records_made.h"
@@ -18,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = RECORDS_PER_BATCH, SAMPLE = 20, MOST = 2000000 };
+/* FLOOR_BYTES: a sealed record of 1 KB, uncompressed, as in records_bench. */
+enum { BATCH = RECORDS_PER_BATCH, SAMPLE = 20, MOST = 2000000, FLOOR_BYTES = 1057 };
 
 struct curve {
 	struct db *db;
@@ -27,6 +30,7 @@ struct curve {
 	struct bench_place place;
 	struct buf text;
 	int64_t run;
+	struct floor_keyed *floor; /* NULL on PostgreSQL */
 	signed char versions[MOST / BATCH]; /* of the batches, as they are stored */
 
 	/* What is measured: time inside the store, processor time of all threads but this one. */
@@ -158,8 +162,18 @@ static double rss_mb(void)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6;
 }
 
+static void measure_floor(struct curve *k, int from, int to)
+{
+	struct floor f = { .records = to - from, .batch = BATCH, .bytes = FLOOR_BYTES };
+
+	printf("curve.%d.floor %.0f records/s\n", to, floor_keyed_add(k->floor, &f));
+	printf("curve.%d.floor.cpu %.1f us/record\n", to, (double)f.cpu_us / f.records);
+}
+
 static void measure(struct curve *k, int from, int to)
 {
+	if (k->floor)
+		measure_floor(k, from, to);
 	begin(k);
 	for (int batch = from / BATCH; batch < to / BATCH; batch++)
 		save(k, batch, 0);
@@ -208,8 +222,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	open_store(&k);
+	if (!k.place.url)
+		k.floor = floor_keyed_open(k.place.dir);
 	for (size_t i = 1; i < ARRAY_LEN(sizes) && sizes[i] <= most; i++)
 		measure(&k, sizes[i - 1], sizes[i]);
 	db_close(k.db);
+	if (k.floor)
+		floor_keyed_close(k.floor);
 	return bench_place_close(&k.place);
 }
