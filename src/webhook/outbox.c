@@ -523,7 +523,9 @@ void outbox_drain(struct outbox *o, void (*done)(void *ctx), void *ctx)
 	}
 	for (struct delivery *d = o->all; d; d = next) {
 		next = d->next;
-		flow_cancel(&d->flow, ERR_CANCELLED, "the server is ending");
+		/* What has been answered is written down, or it would be delivered twice. */
+		if (d->flow.step == SEND)
+			flow_cancel(&d->flow, ERR_CANCELLED, "the server is ending");
 	}
 }
 

@@ -341,6 +341,73 @@ static void what_a_drain_cuts_short_is_delivered_later(void **state UNUSED)
 	rig_close(&r);
 }
 
+/* All writers of the database are busy until the drain has begun. */
+struct busy {
+	struct rig *rig;
+	struct op ops[8]; /* more than there are writers */
+	struct timer timer;
+	atomic_bool draining;
+	size_t left; /* those and the drain itself */
+};
+
+static int job_busy(struct dbc *c UNUSED, void *arg, struct err *err UNUSED)
+{
+	struct busy *b = arg;
+
+	while (!atomic_load(&b->draining))
+		usleep(2000);
+	return 0;
+}
+
+static void one_less(void *ctx)
+{
+	struct busy *b = ctx;
+
+	if (--b->left == 0)
+		loop_stop(b->rig->loop);
+}
+
+static void not_busy(void *ctx, const struct err *err)
+{
+	assert_int_equal(err->code, ERR_OK);
+	one_less(ctx);
+}
+
+static void answer_while_busy(struct timer *t)
+{
+	struct busy *b = container_of(t, struct busy, timer);
+	struct rig *r = b->rig;
+
+	if (r->held) {
+		for (size_t i = 0; i < ARRAY_LEN(b->ops); i++) {
+			b->ops[i] = (struct op){ .done = not_busy, .ctx = b };
+			db_submit(r->db, DB_WRITE, &b->ops[i], job_busy, b);
+		}
+		http_reply(take(r->held), &(struct http_answer){ .status = 200 });
+	} else if (outbox_stats(r->outbox).delivered) {
+		outbox_drain(r->outbox, one_less, b);
+		atomic_store(&b->draining, true);
+		return;
+	}
+	timer_start(r->loop, &b->timer, 5, answer_while_busy);
+}
+
+static void what_was_answered_before_a_drain_is_not_sent_again(void **state UNUSED)
+{
+	struct rig r;
+	struct busy b = { .rig = &r, .left = ARRAY_LEN(b.ops) + 1 };
+
+	rig_open(&r);
+	r.script[0] = 0;
+	owe(&r, "a", NULL);
+	start(&r);
+	timer_start(r.loop, &b.timer, 5, answer_while_busy);
+	loop_run(r.loop);
+	outbox_free(take(r.outbox));
+	assert_string_equal(ask(&r, "SELECT state || attempts FROM outbox"), "DELIVERED1 ");
+	rig_close(&r);
+}
+
 /* One delivery is added while the one before it is being ended, in two transactions at once. */
 struct meeting {
 	struct owed owed;
@@ -511,6 +578,7 @@ int main(void)
 		cmocka_unit_test(gives_up_what_cannot_succeed),
 		cmocka_unit_test(an_answer_ends_it),
 		cmocka_unit_test(what_a_drain_cuts_short_is_delivered_later),
+		cmocka_unit_test(what_was_answered_before_a_drain_is_not_sent_again),
 		cmocka_unit_test(what_is_added_while_the_one_before_ends_has_its_turn),
 		cmocka_unit_test(claims_of_its_dead_are_taken_over),
 		cmocka_unit_test(claims_of_others_are_left_alone),
