@@ -10,6 +10,8 @@ const { values, positionals } = parseArgs({
 });
 const runs = Number(positionals[0] ?? 100_000);
 const seed = Number(values.seed);
+// By way of exit, where the harness ends its servers.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 console.log(`${runs} runs over ${values.connections} connections, seed ${seed}`);
 
 const report = await soak({ runs, connections: Number(values.connections), seed, say: console.log });

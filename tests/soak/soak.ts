@@ -50,6 +50,10 @@ const READERS = 4;
 /** In flight; while there are more, nothing is triggered. */
 const BUSY = 100;
 
+/** What is open, for messages. */
+const OPEN = `SELECT status, name, attempt, CASE WHEN owner IS NULL THEN 'waits' ELSE 'owned' END, COUNT(*) FROM runs
+    WHERE status IN ('QUEUED', 'RUNNING') GROUP BY 1, 2, 3, 4`;
+
 /** Runs that tell whether a life's memory is flat: before, caches are filling. */
 const LONG_LIFE = 20_000;
 
@@ -334,7 +338,15 @@ class Soak {
         await this.startSome(0.3);
         for (let n = ratio(150); n > 0; n--) await this.resetOne(this.random.pick(this.connections), this.random.pick(NAMES));
         for (let n = ratio(1000); n > 0; n--) await this.replaceOne(this.random.pick(this.connections));
-        await until('room for more runs', async () => (await this.inFlight()) < BUSY, 120_000);
+        await this.room();
+    }
+
+    /** Room for more runs; on a slow machine schedules alone may leave none, and then some progress is enough. */
+    private async room(): Promise<void> {
+        const before = this.runs;
+        await until('room for more runs', async () => (await this.inFlight()) < BUSY || this.runs > before + BUSY, 120_000).catch(async (error: Error) => {
+            this.problem(`${error.message}: ${JSON.stringify(await this.rows(OPEN))}`);
+        });
     }
 
     /** Until there were enough runs. The server has several lives, one of them long. */
@@ -363,18 +375,19 @@ class Soak {
         this.say('no more faults');
         this.provider.calm = true;
         await this.startSome(1);
-        await until('runs that were under way end', async () => (await this.inFlight()) < BUSY, 60_000);
+        await this.room();
         this.calmSince = Date.now();
         const lanes = this.connections.flatMap((connection) => NAMES.map((sync) => `${connection}/${sync}`));
         const missing = () => lanes.filter((lane) => (this.successes.get(lane) ?? 0) < 2);
-        for (let round = 0; missing().length > 0; round++) {
-            if (round === 60) {
-                this.problem(`${missing().length} syncs do not succeed, such as ${missing()[0]}`);
-                break;
-            }
-            const wait = missing().length;
+        for (let left = missing().length, rounds = 0; left > 0; left = missing().length) {
             for (const sync of NAMES) if (missing().some((lane) => lane.endsWith(`/${sync}`))) await this.control('trigger', undefined, sync);
-            await until('more successes', () => missing().length < wait, 2000).catch(() => {});
+            await until('more successes', () => missing().length < left, 2000).then(
+                () => (rounds = 0),
+                () => rounds++
+            );
+            if (rounds < 60) continue;
+            this.problem(`${missing().length} syncs do not succeed, such as ${missing()[0]}`);
+            break;
         }
         for (const sync of NAMES) await this.control('pause', undefined, sync);
         await until('no run is open', async () => (await this.number(`SELECT COUNT(*) FROM runs WHERE status IN ('QUEUED', 'RUNNING')`)) === 0, 30_000).catch(() => {});
