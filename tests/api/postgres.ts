@@ -11,7 +11,7 @@ export const cluster = process.env['TIDEMARK_TEST_POSTGRES'];
 
 /** Runs statements; the rows as `a|b` lines. */
 export async function psql(url: string, sql: string): Promise<string[]> {
-    const { stdout } = await promisify(execFile)('psql', ['-qAtX', '-v', 'ON_ERROR_STOP=1', '-d', url, '-c', sql]);
+    const { stdout } = await promisify(execFile)('psql', ['-qAtX', '-v', 'ON_ERROR_STOP=1', '-d', url, '-c', sql], { maxBuffer: 1 << 30 });
     return stdout.split('\n').filter((line) => line !== '');
 }
 
