@@ -313,8 +313,7 @@ static int add_headers(
 		if (!http_token_ok(key) || !http_header_value_ok(text))
 			return err_set(err, ERR_INVALID,
 				"'%.*s' would be no header that can be sent", SV(key));
-		http_headers_remove(h, key);
-		http_headers_add(g->arena, h, arena_sv(g->arena, key), text);
+		http_headers_set(g->arena, h, arena_sv(g->arena, key), text);
 	}
 	return 0;
 }
@@ -344,8 +343,7 @@ static int write_body(const struct grant *g, const struct grant_ask *a, struct b
 	} else {
 		write_form(text, a->params);
 	}
-	http_headers_remove(headers, SV_LIT("content-type"));
-	http_headers_add(g->arena, headers, SV_LIT("content-type"), type);
+	http_headers_set(g->arena, headers, SV_LIT("content-type"), type);
 	return 0;
 }
 

@@ -8,7 +8,6 @@
 #include "data/json.h"
 #include "data/params.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -62,15 +61,6 @@ static void write_path(struct buf *out, const struct sigv4 *s)
 
 /* Names in lower case, values without superfluous spaces, sorted by name. */
 
-static struct sv lower(struct arena *a, struct sv s)
-{
-	char *out = arena_str(a, s);
-
-	for (size_t i = 0; i < s.len; i++)
-		out[i] = (char)tolower((unsigned char)out[i]);
-	return sv_make(out, s.len);
-}
-
 static struct sv squeezed(struct arena *a, struct sv s)
 {
 	char *out = arena_str(a, sv_trim(s));
@@ -94,7 +84,7 @@ static const struct http_header *sorted(const struct sigv4 *s, struct arena *a)
 	struct http_header *all = arena_array(a, s->header_count + 1, sizeof(*all));
 
 	for (size_t i = 0; i < s->header_count; i++)
-		all[i] = (struct http_header){ lower(a, s->headers[i].name),
+		all[i] = (struct http_header){ arena_lower(a, s->headers[i].name),
 			squeezed(a, s->headers[i].value) };
 	qsort(all, s->header_count, sizeof(*all), by_name);
 	return all;
@@ -189,12 +179,6 @@ static void split_url(struct sv url, struct sv *ret_host, struct sigv4 *s)
 	s->path = slash < 0 ? SV_LIT("/") : sv_from(rest, (size_t)slash);
 }
 
-static void set(struct arena *a, struct http_headers *h, const char *name, struct sv value)
-{
-	http_headers_remove(h, sv_str(name));
-	http_headers_add(a, h, sv_str(name), value);
-}
-
 static struct sv hash_of(struct sv body, struct arena *a)
 {
 	unsigned char digest[HASH_SHA256_SIZE];
@@ -221,17 +205,17 @@ int sigv4_sign_request(const struct sigv4 *keys, int64_t now_ms, struct arena *a
 	if (!s.payload_hash.len || !sv_eq_str(s.service, "s3"))
 		s.payload_hash = hash_of(req->body, a);
 	http_headers_remove(&all, SV_LIT("authorization"));
-	set(a, &all, "x-amz-date", s.date);
-	set(a, &all, "x-amz-content-sha256", s.payload_hash);
+	http_headers_set(a, &all, SV_LIT("x-amz-date"), s.date);
+	http_headers_set(a, &all, SV_LIT("x-amz-content-sha256"), s.payload_hash);
 	if (s.session_token.len) {
 		if (!http_header_value_ok(s.session_token))
 			return err_set(err, ERR_INVALID, "the session token is none");
-		set(a, &all, "x-amz-security-token", s.session_token);
+		http_headers_set(a, &all, SV_LIT("x-amz-security-token"), s.session_token);
 	}
 	/* The client writes the host itself; but it is signed. */
 	for (size_t i = 0; i < all.count; i++)
 		http_headers_add(a, &with_host, all.items[i].name, all.items[i].value);
-	set(a, &with_host, "host", host);
+	http_headers_set(a, &with_host, SV_LIT("host"), host);
 	s.headers = with_host.items;
 	s.header_count = with_host.count;
 	struct sv authorization = sigv4_authorization(&s, a);

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -132,6 +133,15 @@ char *arena_str(struct arena *a, struct sv s)
 	memcpy(p, s.ptr, s.len);
 	p[s.len] = 0;
 	return p;
+}
+
+struct sv arena_lower(struct arena *a, struct sv s)
+{
+	char *out = arena_str(a, s);
+
+	for (size_t i = 0; i < s.len; i++)
+		out[i] = (char)tolower((unsigned char)out[i]);
+	return sv_make(out, s.len);
 }
 
 struct sv arena_sv(struct arena *a, struct sv s)

@@ -44,4 +44,5 @@ void *arena_array(struct arena *a, size_t count, size_t size); /* zeroed; dies o
 /* Copies, NUL-terminated behind the end. An absent sv stays absent. */
 struct sv arena_sv(struct arena *a, struct sv s);
 char *arena_str(struct arena *a, struct sv s);
+struct sv arena_lower(struct arena *a, struct sv s); /* ASCII letters in lower case */
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -3,14 +3,13 @@
 #include "base/clock.h"
 #include "base/sv.h"
 #include "cli/fetch.h"
+#include "cli/live_record.h"
 #include "cli/project.h"
 #include "data/enc.h"
 #include "data/json.h"
 #include "data/query.h"
-#include "proxy/url.h"
 #include "sync/fetch.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 static struct live *of_local(struct local_run *l)
@@ -100,99 +99,6 @@ static size_t proxy_headers(
 	return n;
 }
 
-/* Recording. */
-
-static struct json_t *child(struct json_t *obj, struct sv key, struct json_t *(*make)(void))
-{
-	struct json_t *v = json_member(obj, key);
-
-	if (!v) {
-		v = make();
-		json_set(obj, key, v);
-	}
-	return v;
-}
-
-static struct json_t *body_json(struct sv text)
-{
-	struct json_t *v = NULL;
-
-	if (text.len == 0 || json_parse(text, &v, NULL) < 0)
-		v = json_new_str(text);
-	return v;
-}
-
-/* Authentication never gets into a file that is committed. */
-static bool is_secret_header(struct sv name)
-{
-	static const char *const secret[] = { "authorization", "cookie", "set-cookie",
-		"x-api-key" };
-
-	for (size_t i = 0; i < ARRAY_LEN(secret); i++)
-		if (sv_eq_nocase(name, sv_str(secret[i])))
-			return true;
-	return false;
-}
-
-static struct json_t *recorded_request(struct json_t *head, struct sv body)
-{
-	struct json_t *r = json_new_obj(), *params = json_new_obj(), *headers = json_new_obj();
-	struct json_t *list = json_member(head, SV_LIT("params")), *value;
-	struct sv key;
-	void *it = NULL;
-
-	for (size_t i = 0; json_kind(list) == JSON_KIND_ARRAY && i < json_len(list); i++)
-		json_set(params, json_sv(json_item(json_item(list, i), 0)),
-			json_ref(json_item(json_item(list, i), 1)));
-	while (json_next(json_member(head, SV_LIT("headers")), &it, &key, &value))
-		if (!is_secret_header(key) && !sv_eq_str(key, "content-type"))
-			json_set(headers, key, json_ref(value));
-	/* A fetch states them as pairs. */
-	list = json_member(head, SV_LIT("headers"));
-	for (size_t i = 0; json_kind(list) == JSON_KIND_ARRAY && i < json_len(list); i++) {
-		key = json_sv(json_item(json_item(list, i), 0));
-		if (!is_secret_header(key) && !sv_eq_nocase(key, SV_LIT("content-type")))
-			json_set(headers, key, json_ref(json_item(json_item(list, i), 1)));
-	}
-	json_set(r, SV_LIT("params"), params);
-	json_set(r, SV_LIT("headers"), headers);
-	if (body.len)
-		json_set(r, SV_LIT("data"), body_json(body));
-	return r;
-}
-
-static struct json_t *recorded_headers(const struct rest_response *res)
-{
-	struct json_t *h = json_new_obj();
-
-	for (size_t i = 0; i < json_len(res->headers); i++) {
-		struct json_t *pair = json_item(res->headers, i);
-		struct sv name = json_sv(json_item(pair, 0));
-		if (!is_secret_header(name))
-			json_set(h, name, json_ref(json_item(pair, 1)));
-	}
-	return h;
-}
-
-static void record(struct live *l, struct json_t *head, struct sv endpoint, struct sv body,
-	const struct rest_response *res)
-{
-	struct sv method = json_sv(json_member(head, SV_LIT("method")));
-	struct json_t *x = json_new_obj();
-	char lower[16] = "get", path[2048];
-
-	for (size_t i = 0; i < method.len && i < sizeof(lower) - 1; i++)
-		lower[i] = (char)tolower((unsigned char)method.ptr[i]), lower[i + 1] = 0;
-	snprintf(path, sizeof(path), "%s%.*s", sv_starts(endpoint, SV_LIT("/")) ? "" : "/",
-		SV(endpoint));
-	json_set(x, SV_LIT("response"), body_json(buf_sv(&res->body)));
-	json_set_int(x, "status", res->status);
-	json_set(x, SV_LIT("headers"), recorded_headers(res));
-	json_set(x, SV_LIT("request"), recorded_request(head, body));
-	struct json_t *endpoints = child(l->recorded, sv_str(lower), json_new_obj);
-	json_push(child(endpoints, sv_str(path), json_new_arr), x);
-}
-
 /* The value of a response header; absent when there is none. */
 static struct sv response_header(const struct rest_response *res, const char *name)
 {
@@ -247,28 +153,12 @@ static void on_proxy(struct local_run *local, const struct runner_call *call)
 	if (refused_by_server(local, call, &res))
 		return;
 	if (l->recorded)
-		record(l, call->head, json_sv(json_member(call->head, SV_LIT("endpoint"))),
-			call->body, &res);
+		live_record(l, call, json_sv(json_member(call->head, SV_LIT("endpoint"))), &res);
 	struct json_t *head = json_new_obj();
 	json_set_int(head, "status", res.status);
 	json_set_str(head, "statusText", SV_LIT(""));
 	json_set(head, SV_LIT("headers"), json_ref(res.headers));
 	local_answer(local, call, head, buf_sv(&res.body));
-}
-
-/* Recorded by path and query, whatever the host. */
-static void record_fetch(
-	struct live *l, const struct runner_call *call, const struct http_response *res)
-{
-	struct url_parts parts = url_split(json_sv(json_member(call->head, SV_LIT("url"))));
-	own(json_unref) struct json_t *head = fetch_head(res);
-	struct rest_response as = { .status = res->status,
-		.body = res->body, /* borrowed */
-		.headers = json_member(head, SV_LIT("headers")) };
-	const char *endpoint = arena_printf(&l->rest->arena, "%.*s%s%.*s", SV(parts.path),
-		parts.query.len ? "?" : "", SV(parts.query));
-
-	record(l, call->head, sv_str(endpoint), call->body, &as);
 }
 
 static void on_fetch(struct local_run *local, const struct runner_call *call)
@@ -291,7 +181,7 @@ static void on_fetch(struct local_run *local, const struct runner_call *call)
 		return;
 	}
 	if (l->recorded)
-		record_fetch(l, call, &res);
+		live_record_fetch(l, call, &res);
 	struct json_t *head = fetch_head(&res);
 	json_set_str(head, "url", res.url);
 	local_answer(local, call, head, buf_sv(&res.body));
@@ -317,23 +207,6 @@ static struct json_t *action_error(const struct rest_response *res)
 	json_set_str(error, "kind", SV_LIT("control"));
 	json_set_int(error, "status", res->status);
 	return error;
-}
-
-static void record_action(struct live *l, const struct runner_call *call, struct json_t *input,
-	struct json_t *output, struct json_t *error)
-{
-	struct json_t *x = json_new_obj();
-
-	json_set(x, SV_LIT("name"), json_ref(json_member(call->head, SV_LIT("name"))));
-	json_set(x, SV_LIT("providerConfigKey"),
-		json_ref(json_member(call->head, SV_LIT("providerConfigKey"))));
-	if (input)
-		json_set(x, SV_LIT("input"), json_ref(input));
-	if (error)
-		json_set(x, SV_LIT("error"), json_ref(error));
-	else
-		json_set(x, SV_LIT("output"), output ? json_ref(output) : json_new_null());
-	json_push(l->actions, x);
 }
 
 static int send_action(
@@ -376,7 +249,7 @@ static void on_trigger_action(struct local_run *local, const struct runner_call 
 	if (l->actions) {
 		own(json_unref) struct json_t *input = opt_json(call->body);
 		own(json_unref) struct json_t *output = opt_json(buf_sv(&res.body));
-		record_action(l, call, input, output, error);
+		live_record_action(l, call, input, output, error);
 	}
 	if (ok)
 		local_answer(local, call, json_new_obj(), buf_sv(&res.body));

@@ -36,6 +36,12 @@ void http_headers_remove(struct http_headers *h, struct sv name)
 	h->count = kept;
 }
 
+void http_headers_set(struct arena *a, struct http_headers *h, struct sv name, struct sv value)
+{
+	http_headers_remove(h, name);
+	http_headers_add(a, h, name, value);
+}
+
 static bool is_token_char(unsigned char c)
 {
 	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))

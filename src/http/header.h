@@ -27,6 +27,8 @@ static inline struct sv http_headers_get(const struct http_headers *h, const cha
 
 /* Removes every field of that name, keeping the order of the rest. */
 void http_headers_remove(struct http_headers *h, struct sv name);
+/* As the only one of its name; borrows as http_headers_add does. */
+void http_headers_set(struct arena *a, struct http_headers *h, struct sv name, struct sv value);
 
 /* A token, as field names and methods must be. */
 bool http_token_ok(struct sv name);

@@ -32,15 +32,6 @@ struct layer {
 
 /* Entries to structs. */
 
-static struct sv lower(struct arena *a, struct sv s)
-{
-	char *out = arena_str(a, s);
-
-	for (size_t i = 0; i < s.len; i++)
-		out[i] = (char)tolower((unsigned char)out[i]);
-	return sv_make(out, s.len);
-}
-
 /* A scalar as text: `x-version: 2` and `x-version: "2"` mean the same header. */
 static int scalar_text(struct arena *a, const struct json_t *v, struct sv *ret)
 {
@@ -101,7 +92,7 @@ static int parse_names(struct arena *a, const struct json_t *entry, const char *
 		if (scalar_text(a, list ? json_item(v, i) : v, &items[i]) < 0)
 			return err_set(
 				err, ERR_INVALID, "$.%s: expected text or a list of it", key);
-		items[i] = lower(a, items[i]);
+		items[i] = arena_lower(a, items[i]);
 	}
 	*ret = (struct provider_names){ .items = items, .count = n };
 	return 0;
@@ -243,7 +234,7 @@ static int parse_proxy(struct arena *a, struct provider *p, struct err *err)
 	TRY(parse_pairs(a, p->json, "proxy.headers", &p->headers, err));
 	for (size_t i = 0; i < p->headers.count; i++) {
 		struct provider_pair *h = (struct provider_pair *)&p->headers.items[i];
-		h->name = lower(a, h->name);
+		h->name = arena_lower(a, h->name);
 	}
 	TRY(parse_pairs(a, p->json, "proxy.query", &p->query, err));
 	TRY(opt_obj(p->json, "proxy.body", &p->body, err));

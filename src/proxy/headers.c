@@ -7,29 +7,12 @@
 #include "proxy/sign.h"
 #include "proxy/url.h"
 
-#include <ctype.h>
-
 enum { HEADERS_MAX = 1000 };
 
 /* The transfer's own business; the client writes what is needed of these. */
 static const char *const not_forwarded[] = { "host", "content-length", "connection", "keep-alive",
 	"transfer-encoding", "te", "trailer", "upgrade", "expect", "proxy-connection",
 	"user-agent" };
-
-void proxy_headers_set(struct arena *a, struct http_headers *h, struct sv name, struct sv value)
-{
-	http_headers_remove(h, name);
-	http_headers_add(a, h, name, value);
-}
-
-static struct sv lower(struct arena *a, struct sv s)
-{
-	char *out = arena_str(a, s);
-
-	for (size_t i = 0; i < s.len; i++)
-		out[i] = (char)tolower((unsigned char)out[i]);
-	return sv_make(out, s.len);
-}
 
 static int set_checked(
 	struct arena *a, struct http_headers *h, struct sv name, struct sv value, struct err *err)
@@ -39,7 +22,7 @@ static int set_checked(
 	if (!http_header_value_ok(value))
 		return err_set(err, ERR_INVALID,
 			"the value of header '%.*s' holds characters that no header may", SV(name));
-	proxy_headers_set(a, h, lower(a, name), value);
+	http_headers_set(a, h, arena_lower(a, name), value);
 	return 0;
 }
 

@@ -13,6 +13,3 @@
 /* Names are in lower case, in the arena of v. ERR_INVALID for what cannot be a header. */
 int proxy_headers_build(const struct proxy_vars *v, const struct proxy_request *req,
 	struct http_headers *ret, struct err *err);
-
-/* Sets a field, replacing all of that name. */
-void proxy_headers_set(struct arena *a, struct http_headers *h, struct sv name, struct sv value);
