@@ -43,7 +43,7 @@ struct refresh {
 struct refresher {
 	struct refresher_config cfg;
 	struct refresh *refreshes;
-	int64_t renewed, failed; /* tokens, since the start */
+	int64_t renewed, failed, waited; /* tokens, since the start */
 	struct timer timer;
 	void (*drained)(void *ctx);
 	void *drained_ctx;
@@ -106,6 +106,7 @@ static int wait_for_other(struct refresh *r)
 			SV(s->conn.connection_id));
 		return FLOW_END;
 	}
+	r->in->waited++;
 	/* A demand is met by whoever meets it. */
 	if (!s->known.ptr)
 		s->known = arena_sv(&r->flow.arena, s->conn.credentials_sealed);
@@ -534,7 +535,9 @@ void refresher_free(struct refresher *in)
 
 struct refresher_stats refresher_stats(const struct refresher *in)
 {
-	struct refresher_stats s = { .renewed = in->renewed, .failed = in->failed };
+	struct refresher_stats s = {
+		.renewed = in->renewed, .failed = in->failed, .waited = in->waited
+	};
 
 	for (const struct refresh *r = in->refreshes; r; r = r->next)
 		s.in_flight++;

@@ -44,6 +44,7 @@ void refresher_drain(struct refresher *r, void (*fn)(void *ctx), void *ctx);
 /* Since the start; in_flight: now. */
 struct refresher_stats {
 	int64_t renewed, failed, in_flight;
+	int64_t waited; /* times that another server was found at it */
 };
 struct refresher_stats refresher_stats(const struct refresher *r);
 
