@@ -29,10 +29,11 @@ struct runs {
 	void (*owed)(void *ctx);
 	void *owed_ctx;
 
-	/* Claiming: one job at a time. */
+	/* Claiming: one job at a time, and the first takes over from former processes. */
 	struct run_claim claim;
 	struct arena claim_arena;
 	struct op claim_op;
+	bool recovered;
 	bool starved; /* there is more to do than room */
 
 	/* Learning what was cancelled. */

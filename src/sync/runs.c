@@ -26,8 +26,11 @@ static unsigned room(const struct runs *r)
 static int job_claim(struct dbc *c, void *arg, struct err *err)
 {
 	struct runs *r = arg;
+	int64_t taken;
 
 	arena_done(&r->claim_arena);
+	if (!r->recovered)
+		TRY(run_recover(c, r->eng->node, r->claim.now_ms, &taken, err));
 	return run_claim(c, &r->claim, &r->claim_arena, err);
 }
 
@@ -41,6 +44,7 @@ static void claimed(void *ctx, const struct err *err)
 		sched_looked(r->eng->sched, clock_now_ms() + BLIND_RETRY_MS);
 		return;
 	}
+	r->recovered = true;
 	for (size_t i = 0; i < cl->count; i++)
 		flight_start(r, cl->ids[i], NULL, NULL);
 	sched_looked(r->eng->sched, cl->next_ms);
@@ -255,30 +259,12 @@ static void prune_tick(struct timer *t)
 	db_submit(r->eng->db, DB_WRITE, &r->prune_op, job_prune, NULL);
 }
 
-static int job_recover(struct dbc *c, void *arg, struct err *err)
+void runs_open(struct runs *r)
 {
-	struct runs *r = arg;
-	int64_t taken;
-
-	return run_recover(c, r->eng->node, clock_now_ms(), &taken, err);
-}
-
-static void recovered(void *ctx, const struct err *err)
-{
-	struct runs *r = ctx;
-
-	if (err->code != ERR_OK)
-		log_error(NULL, "cannot take over former runs", LOG_ERR(err));
 	sched_wake(r->eng->sched);
 	timer_start(r->eng->loop, &r->prune, PRUNE_TICK_MS, prune_tick);
 	if (r->cfg.shared)
 		timer_start(r->eng->loop, &r->lease, LEASE_TICK_MS, lease_tick);
-}
-
-void runs_open(struct runs *r)
-{
-	r->claim_op = (struct op){ .done = recovered, .ctx = r };
-	db_submit(r->eng->db, DB_WRITE, &r->claim_op, job_recover, r);
 }
 
 void runs_on_owed(struct runs *r, void (*fn)(void *ctx), void *ctx)

@@ -16,9 +16,11 @@
 #include "sched/ticker.h"
 #include "sync/runs.h"
 
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -86,7 +88,7 @@ struct rig {
 	bool (*until)(struct rig *rig);
 };
 
-static void rig_open(struct rig *r, const char *js)
+static void rig_prepare(struct rig *r, const char *js)
 {
 	struct http_client_opts client = { 0 };
 	struct err err = { 0 };
@@ -114,6 +116,11 @@ static void rig_open(struct rig *r, const char *js)
 	r->eng.runners = runner_pool_new(r->eng.loop, &pool);
 	r->eng.oplog = oplog_new(r->eng.loop, r->eng.db);
 	r->eng.runs = runs_new(&r->eng, &(struct runs_config){ .retries = -1 });
+}
+
+static void rig_open(struct rig *r, const char *js)
+{
+	rig_prepare(r, js);
 	runs_open(r->eng.runs);
 }
 
@@ -201,6 +208,59 @@ static void a_run_that_does_nothing(void **state UNUSED)
 	assert_int_equal(r.world.owed, 2);
 	assert_non_null(strstr(r.world.bodies[0], "\"success\":true"));
 	rig_close(&r);
+}
+
+static atomic_bool gate_reached;
+static sem_t gate;
+
+static int job_gate(struct dbc *c UNUSED, void *arg UNUSED, struct err *err UNUSED)
+{
+	atomic_store(&gate_reached, true);
+	sem_wait(&gate);
+	return 0;
+}
+
+static void gate_passed(void *ctx UNUSED, const struct err *err UNUSED)
+{
+}
+
+static bool at_gate(struct rig *r UNUSED)
+{
+	return atomic_load(&gate_reached);
+}
+
+static int polls;
+
+/* What was due at once has been done. */
+static bool polled(struct rig *r UNUSED)
+{
+	return ++polls % 3 == 0;
+}
+
+/* A server that starts takes over what a former one left, and may be woken meanwhile. */
+static void looks_once_at_a_time(void **state UNUSED)
+{
+	struct rig r = { 0 };
+	struct op op = { .done = gate_passed };
+	struct db_stats before, after;
+
+	rig_prepare(&r, SYNC(""));
+	sem_init(&gate, 0, 0);
+	db_submit(r.eng.db, DB_WRITE, &op, job_gate, NULL);
+	run_until(&r, at_gate);
+	db_stats(r.eng.db, &before);
+	runs_open(r.eng.runs);
+	for (int i = 0; i < 3; i++) {
+		sched_wake(r.eng.sched);
+		run_until(&r, polled);
+		db_stats(r.eng.db, &after);
+		assert_in_range(after.queued - before.queued, 0, 1);
+	}
+	sem_post(&gate);
+	run_out(&r, 1);
+	assert_int_equal(r.world.owed, 2);
+	rig_close(&r);
+	sem_destroy(&gate);
 }
 
 static int two_records(struct dbc *c, void *arg, struct err *err)
@@ -601,6 +661,7 @@ int main(int argc, char **argv)
 	}
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_run_that_does_nothing),
+		cmocka_unit_test(looks_once_at_a_time),
 		cmocka_unit_test(fetches_saves_and_remembers),
 		cmocka_unit_test(deletes_what_is_gone),
 		cmocka_unit_test(failure_is_told),
