@@ -39,9 +39,12 @@ SELECT pg_advisory_xact_lock(1416193125);
 -- name: schema_is_there (postgres only)
 SELECT 1 FROM pg_class WHERE oid = to_regclass('tidemark_schema');
 
+-- Those of extensions do not count: many providers install some in every database.
 -- name: schema_tables (postgres only)
-SELECT CASE WHEN current_schema() IS NOT NULL THEN (SELECT COUNT(*) FROM pg_class
-	WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm')) END;
+SELECT CASE WHEN current_schema() IS NOT NULL THEN (SELECT COUNT(*) FROM pg_class c
+	WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
+	AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+		AND d.objid = c.oid AND d.deptype = 'e')) END;
 
 -- name: schema_create (postgres only)
 CREATE TABLE tidemark_schema (

@@ -367,6 +367,16 @@ static void test_foreign_database_refused(void **state)
 	expect_refused(ERR_CONFLICT, "another program");
 }
 
+static void test_tables_of_extensions_are_no_others(void **state)
+{
+	(void)state;
+	if (!testdb_is_postgres(&testdb))
+		return;
+	testdb_ask(&testdb, "DROP SCHEMA public CASCADE; CREATE SCHEMA public;");
+	testdb_ask(&testdb, "CREATE EXTENSION pg_stat_statements"); /* two views in public */
+	db_close(open_db(NULL));
+}
+
 static void test_not_a_database(void **state)
 {
 	int fd = open(testdb.path, O_WRONLY | O_CREAT, 0600);
@@ -431,6 +441,7 @@ int main(void)
 		T(cancel_takes_back),
 		T(newer_schema_refused),
 		T(foreign_database_refused),
+		T(tables_of_extensions_are_no_others),
 	};
 	const struct CMUnitTest file[] = {
 		T(log_stays_short),
