@@ -7,24 +7,31 @@
 
 -- Datasets.
 
--- name: dataset_find
-SELECT id, last_stamp, version, next_row, indexed, live, total, size, pruned_to
+-- The last column tells servers apart, and what one was before a crash (pg_era); 0 = unknown.
+-- name: dataset_find (sqlite)
+SELECT id, last_stamp, version, next_row, indexed, live, total, size, pruned_to, numbering, moving, moved, 1
+FROM datasets WHERE connection_id = $1 AND model = $2;
+-- name: dataset_find (postgres)
+SELECT id, last_stamp, version, next_row, indexed, live, total, size, pruned_to, numbering, moving, moved,
+	(SELECT COALESCE(CAST(EXTRACT(EPOCH FROM stats_reset) * 1000000 AS BIGINT), 0)
+	FROM pg_stat_archiver)
 FROM datasets WHERE connection_id = $1 AND model = $2;
 
 -- The lock of the dataset: it is taken before anything of the dataset is read for a write.
 -- name: dataset_lock
 UPDATE datasets SET updated_ms = COALESCE($3, updated_ms) WHERE connection_id = $1 AND model = $2
-RETURNING id, last_stamp, version, next_row, indexed, live, total, size, pruned_to;
+RETURNING id, last_stamp, version, next_row, indexed, live, total, size, pruned_to, numbering, moving, moved;
 
 -- Versions start at the time, so that a dataset made anew never repeats those of its predecessor.
 -- name: dataset_create
-INSERT INTO datasets (connection_id, id, model, updated_ms, version)
-SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, CAST($3 AS BIGINT) * 1000 FROM datasets WHERE connection_id = $1
+INSERT INTO datasets (connection_id, id, model, updated_ms, version, numbering)
+SELECT $1, COALESCE(MAX(id), 0) + 1, $2, $3, CAST($3 AS BIGINT) * 1000, CAST($3 AS BIGINT) * 1000
+FROM datasets WHERE connection_id = $1
 ON CONFLICT DO NOTHING;
 
 -- name: dataset_store
 UPDATE datasets SET last_stamp = $3, version = $4, next_row = $5, indexed = $6, live = $7, total = $8,
-	size = $9, pruned_to = $10
+	size = $9, pruned_to = $10, numbering = $11, moving = $12, moved = $13
 WHERE connection_id = $1 AND id = $2;
 
 -- name: dataset_remove
@@ -93,6 +100,9 @@ SELECT hashes FROM record_recent WHERE connection_id = $1 AND dataset_id = $2 AN
 INSERT INTO record_recent (connection_id, dataset_id, chunk, hashes) VALUES ($1, $2, $3, $4)
 ON CONFLICT (connection_id, dataset_id, chunk) DO UPDATE SET hashes = excluded.hashes;
 
+-- name: record_recent_forget
+DELETE FROM record_recent WHERE connection_id = $1 AND dataset_id = $2 AND chunk < $3;
+
 -- name: record_recent_clear
 DELETE FROM record_recent WHERE connection_id = $1 AND dataset_id = $2;
 
@@ -110,6 +120,11 @@ CROSS JOIN LATERAL (SELECT * FROM record_keys
 -- name: record_key_range
 SELECT hash, stamp, row_no, flags, size, writer, external_id FROM record_keys
 WHERE connection_id = $1 AND dataset_id = $2 AND row_no >= $3 ORDER BY row_no LIMIT $4;
+
+-- name: record_key_ids
+SELECT row_no, external_id FROM record_keys
+WHERE connection_id = $1 AND dataset_id = $2 AND row_no >= $3 AND row_no < $4
+ORDER BY row_no LIMIT $5;
 
 -- name: record_key_insert
 INSERT INTO record_keys

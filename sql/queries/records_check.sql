@@ -2,7 +2,7 @@
 
 -- name: check_datasets
 SELECT d.connection_id, d.id, d.model, d.last_stamp, d.next_row, d.indexed, d.live, d.total, d.size,
-	d.pruned_to, COALESCE(c.environment_id, $1)
+	d.pruned_to, COALESCE(c.environment_id, $1), d.moving, d.moved
 FROM datasets d LEFT JOIN connections c ON c.id = d.connection_id
 ORDER BY d.connection_id, d.id;
 

@@ -12,6 +12,7 @@
 struct dbc {
 	const struct db_backend *be;
 	struct arena arena; /* of the job that runs */
+	struct db_memo *memo; /* NULL: writes */
 };
 
 struct db_backend {

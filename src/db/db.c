@@ -48,6 +48,7 @@ struct db {
 	struct loop *loop;
 	struct worker *workers;
 	size_t worker_count;
+	struct db_memo memo;
 
 	pthread_mutex_t lock; /* guards everything below */
 	pthread_cond_t finished;
@@ -358,6 +359,7 @@ static int worker_start(struct worker *w, struct db *db, enum db_mode mode, stru
 	w->db = db;
 	w->mode = mode;
 	TRY(db->be->connect(db->store, mode, &w->c, err));
+	w->c->memo = mode == DB_READ ? &db->memo : NULL;
 	TRY(db_thread_start(&w->thread, worker_main, w, err));
 	w->started = true;
 	return 0;
@@ -381,6 +383,7 @@ static struct db *db_new(const struct db_backend *be, struct loop *loop)
 	db->be = be;
 	db->loop = loop;
 	pthread_mutex_init(&db->lock, NULL);
+	pthread_mutex_init(&db->memo.lock, NULL);
 	pthread_cond_init(&db->finished, NULL);
 	for (int i = 0; i < 2; i++) {
 		db->queues[i].last = &db->queues[i].first;
@@ -423,6 +426,9 @@ void db_close(struct db *db)
 	workers_stop(db);
 	if (db->store)
 		db->be->close(db->store);
+	if (db->memo.free)
+		db->memo.free(db->memo.data);
+	pthread_mutex_destroy(&db->memo.lock);
 	pthread_mutex_destroy(&db->lock);
 	pthread_cond_destroy(&db->finished);
 	pthread_cond_destroy(&db->queues[DB_READ].filled);

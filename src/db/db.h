@@ -13,6 +13,8 @@
 #include "base/err.h"
 #include "io/flow.h"
 
+#include <pthread.h>
+
 #include "db/queries.h" /* generated from sql/queries: enum query, Q_<NAME> */
 
 struct db;
@@ -154,6 +156,18 @@ int db_nested(struct dbc *c, db_job_fn *fn, void *arg, struct err *err);
 
 /* An arena of the job, freed when the job ends: results are copied out before. */
 struct arena *db_arena(struct dbc *c);
+
+/*
+ * What read jobs keep from one to the next, all those of a database together: `data` is theirs to
+ * set and is given to `free` when the database closes. Each reads it and writes it with the lock
+ * held. NULL in write jobs, which may see what is then taken back.
+ */
+struct db_memo {
+	pthread_mutex_t lock;
+	void *data;
+	void (*free)(void *data);
+};
+struct db_memo *db_memo(struct dbc *c);
 
 /* Prepares every query: an error names the first that does not fit the schema. */
 int db_check(struct dbc *c, struct err *err);

@@ -94,6 +94,11 @@ struct arena *db_arena(struct dbc *c)
 	return &c->arena;
 }
 
+struct db_memo *db_memo(struct dbc *c)
+{
+	return c->memo;
+}
+
 int db_check(struct dbc *c, struct err *err)
 {
 	return c->be->check(c, err);

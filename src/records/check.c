@@ -17,7 +17,9 @@ struct checked {
 	struct dataset d;
 	struct records_of of;
 	int64_t rows, live, size, ids; /* found so far */
-	int64_t *hashes; /* of the ids, by row number; 0 = no row, or found */
+	int64_t ids_due; /* by the rows found; one that moves has two */
+	int64_t *hashes; /* of the ids, by row number */
+	unsigned char *places; /* enum id_place, by row number, where the id was not found yet */
 	struct record_ad ad;
 	struct jc_scratch *scratch;
 	struct buf payload, spare;
@@ -29,6 +31,7 @@ static void checked_done(struct checked *k)
 	buf_done(&k->payload);
 	buf_done(&k->spare);
 	mem_free(k->hashes);
+	mem_free(k->places);
 }
 
 static int wrong(const struct checked *k, struct sv id, const char *what, struct err *err)
@@ -91,6 +94,8 @@ static int check_row(struct checked *k, struct rows *r, struct err *err)
 	if (row_i64(r, 5) != (int64_t)sealed.len)
 		return wrong(k, id, "its payload has another size", err);
 	k->hashes[row_no] = record_id_hash(id);
+	k->places[row_no] = (unsigned char)id_places(&k->d, row_no, k->hashes[row_no]);
+	k->ids_due += __builtin_popcount(k->places[row_no]);
 	k->rows++;
 	k->live += !(flags & ROW_DELETED);
 	k->size += (int64_t)sealed.len;
@@ -129,17 +134,18 @@ static int check_rows(struct dbc *c, struct checked *k, struct err *err)
 	return 0;
 }
 
-/* An id where ids.c looks for it: it must be that of a row, and the only one. */
-static int check_id(struct checked *k, int64_t row_no, int64_t hash, bool recent, struct err *err)
+/* An id where ids.c looks for it: it must be that of a row that has one there. */
+static int check_id(
+	struct checked *k, int64_t row_no, int64_t hash, enum id_place place, struct err *err)
 {
 	char name[32];
 
 	snprintf(name, sizeof(name), "number %lld", (long long)row_no);
-	if (row_no < 0 || row_no >= k->d.next_row || (row_no >= k->d.indexed) != recent)
-		return wrong(k, sv_str(name), "its id is in the wrong place", err);
+	if (row_no < 0 || row_no >= k->d.next_row || !(k->places[row_no] & place))
+		return wrong(k, sv_str(name), "its id is in the wrong place, or comes twice", err);
 	if (k->hashes[row_no] != hash)
-		return wrong(k, sv_str(name), "its id has another hash, or comes twice", err);
-	k->hashes[row_no] = 0;
+		return wrong(k, sv_str(name), "its id has another hash", err);
+	k->places[row_no] &= (unsigned char)~place;
 	k->ids++;
 	return 0;
 }
@@ -151,19 +157,20 @@ static int check_indexed(struct dbc *c, struct checked *k, struct err *err)
 
 	TRY(db_query(c, Q_CHECK_IDS, ARGS(arg_i64(k->d.connection), arg_i64(k->d.id)), &rows, err));
 	while ((rc = rows_next(&rows, err)) > 0)
-		TRY(check_id(k, row_i64(&rows, 0), row_i64(&rows, 1), false, err));
+		TRY(check_id(k, row_i64(&rows, 0), row_i64(&rows, 1), ID_INDEXED, err));
 	return rc;
 }
 
 static int check_ids(struct dbc *c, struct checked *k, struct err *err)
 {
+	const struct recent_range all = { .low = 0, .high = INT64_MAX, .end = INT64_MAX };
 	own_in(recent_rows_done) struct recent_rows recent = { 0 };
 
 	TRY(check_indexed(c, k, err));
-	TRY(recent_all(c, &k->d, &recent, err));
+	TRY(recent_between(c, &k->d, all, &recent, err));
 	for (size_t i = 0; i < recent.count; i++)
-		TRY(check_id(k, recent.list[i].row_no, recent.list[i].hash, true, err));
-	return k->ids == k->rows ? 0 : wrong_count(k, "ids", k->rows, k->ids, err);
+		TRY(check_id(k, recent.list[i].row_no, recent.list[i].hash, ID_RECENT, err));
+	return k->ids == k->ids_due ? 0 : wrong_count(k, "ids", k->ids_due, k->ids, err);
 }
 
 static int check_count(
@@ -179,6 +186,7 @@ static int check_dataset(struct dbc *c, struct checked *k, struct err *err)
 {
 	TRY(record_ad_init(&k->ad, &k->of, err));
 	k->hashes = mem_array((size_t)k->d.next_row + 1, sizeof(*k->hashes));
+	k->places = mem_zalloc((size_t)k->d.next_row + 1);
 	TRY(check_rows(c, k, err));
 	if (k->rows != k->d.total)
 		return wrong_count(k, "rows", k->d.total, k->rows, err);
@@ -229,6 +237,8 @@ static int list_datasets(struct dbc *c, int64_t environment, struct list **ret, 
 			.total = row_i64(&rows, 7),
 			.size = row_i64(&rows, 8),
 			.pruned_to = row_i64(&rows, 9),
+			.moving = row_i64(&rows, 11),
+			.moved = row_i64(&rows, 12),
 		};
 		ret = &(*ret)->next;
 	}

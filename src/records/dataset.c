@@ -21,6 +21,9 @@ static void read_row(struct rows *r, const struct records_of *of, struct dataset
 		.total = row_i64(r, 6),
 		.size = row_i64(r, 7),
 		.pruned_to = row_i64(r, 8),
+		.numbering = row_i64(r, 9),
+		.moving = row_i64(r, 10),
+		.moved = row_i64(r, 11),
 		.now_us = clock_now_us(),
 	};
 }
@@ -32,6 +35,7 @@ int dataset_find(struct dbc *c, const struct records_of *of, struct dataset *ret
 	TRY(db_one(
 		c, Q_DATASET_FIND, ARGS(arg_i64(of->connection), arg_sv(of->model)), &rows, err));
 	read_row(&rows, of, ret);
+	ret->era = row_i64(&rows, 12);
 	return 0;
 }
 
@@ -86,7 +90,8 @@ int dataset_store(struct dbc *c, struct dataset *d, struct err *err)
 		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(d->last_stamp),
 			arg_i64(d->version), arg_i64(d->next_row), arg_i64(d->indexed),
 			arg_i64(d->live), arg_i64(d->total), arg_i64(d->size),
-			arg_i64(d->pruned_to)),
+			arg_i64(d->pruned_to), arg_i64(d->numbering), arg_i64(d->moving),
+			arg_i64(d->moved)),
 		NULL, err);
 }
 

@@ -25,6 +25,9 @@ struct dataset {
 	int64_t connection, id;
 	int64_t last_stamp, version, next_row, indexed;
 	int64_t live, total, size, pruned_to;
+	int64_t numbering; /* a higher one when row numbers have started again */
+	int64_t moving, moved; /* see ids.c */
+	int64_t era; /* another one where commits may have been lost; 0 = unknown, or locked */
 	int64_t now_us; /* when it was locked */
 	bool changed;
 };

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "records/id_set.h"
+#include "records/known.h"
 #include "records/recent.h"
 #include "records/rows_args.h"
 
@@ -9,15 +10,19 @@
 #include <xxhash.h>
 
 /*
- * When the recent ids move to record_ids. They are spread all over it, so that each move writes up
- * to a page per row: the larger the dataset, the more of them should go at once. But all recent
- * ones are read to find one, and a move holds up the other writers.
+ * When the recent ids move to record_ids. They are spread all over it, so that each move writes
+ * most of its pages: the more of them go at once, the less each costs. But all recent ones are read
+ * to find one (2 MB at most). A move would hold up the other writers for a second, so it goes on in
+ * steps, in the order of hashes, which are even: one for each batch of new rows, of sixteen times
+ * as many. Meanwhile (`moving`, `moved` of the dataset) ids that have moved are in both places.
  */
-enum { RECENT_MIN = 16000, RECENT_MAX = 65000, RECENT_SHARE = 32, MOVE_ROWS = 1000 };
+enum { RECENT_MIN = 16000, RECENT_MAX = 262144, RECENT_SHARE = 8 };
+enum { STEP_MIN = 16000, STEP_EACH = 16, INSERT_ROWS = 1000 };
+#define HASH_MAX (((int64_t)1 << 47) - 1)
 
 int64_t record_id_hash(struct sv text)
 {
-	int64_t hash = (int64_t)(XXH3_64bits(text.ptr, text.len) >> 17);
+	int64_t hash = (int64_t)(XXH3_64bits(text.ptr, text.len) >> 17); /* up to HASH_MAX */
 
 	return hash ? hash : 1;
 }
@@ -69,6 +74,17 @@ static size_t search_left(struct search *s, size_t count)
 	return n;
 }
 
+/* Those of the n at the front of s->index that are not found yet, moved to the front. */
+static size_t left_of(struct search *s, size_t n)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!s->found[s->index[i]])
+			s->index[left++] = s->index[i];
+	return left;
+}
+
 /* In record_ids, those at the front of s->index. */
 static int search_main(
 	struct dbc *c, const struct dataset *d, struct search *s, size_t n, struct err *err)
@@ -87,7 +103,7 @@ static int search_main(
  * of looking each up: in record_ids, that is a page for every one of them.
  */
 
-enum { NEAR_MIN = 50, PROBES = 3 };
+enum { MANY = 50, PROBES = 3 };
 
 struct near {
 	struct search *s;
@@ -129,45 +145,88 @@ static int read_between(struct dbc *c, const struct dataset *d, struct search *s
 	return rc;
 }
 
+/* The rows of ids, by number, as far as they are known. */
+struct span {
+	int64_t low, high;
+};
+
+static struct span span_with(struct span s, int64_t row_no)
+{
+	return (struct span){ row_no < s.low ? row_no : s.low, row_no > s.high ? row_no : s.high };
+}
+
+static bool span_is_near(struct span s, size_t count)
+{
+	return s.low < s.high && s.high - s.low < 2 * (int64_t)count;
+}
+
 static int search_near(
 	struct dbc *c, const struct dataset *d, struct search *s, size_t count, struct err *err)
 {
 	const size_t probes[PROBES] = { 0, count / 2, count - 1 };
-	int64_t low = INT64_MAX, high = 0;
+	struct span span = { INT64_MAX, 0 };
 
-	if (count < NEAR_MIN)
+	if (count < MANY)
 		return 0;
 	memcpy(s->index, probes, sizeof(probes));
 	TRY(search_main(c, d, s, PROBES, err));
-	for (size_t i = 0; i < PROBES; i++) {
-		int64_t row = s->rows[probes[i]].row_no;
-		if (!s->found[probes[i]])
-			continue;
-		low = row < low ? row : low;
-		high = row > high ? row : high;
-	}
-	return low < high && high - low < 2 * (int64_t)count
-		       ? read_between(c, d, s, count, low, high, err)
-		       : 0;
+	for (size_t i = 0; i < PROBES; i++)
+		if (s->found[probes[i]])
+			span = span_with(span, s->rows[probes[i]].row_no);
+	return span_is_near(span, count) ? read_between(c, d, s, count, span.low, span.high, err)
+					 : 0;
 }
 
-static int search_recent(
-	struct dbc *c, const struct dataset *d, struct search *s, size_t count, struct err *err)
+static int read_recent(struct dbc *c, const struct dataset *d, struct search *s,
+	const struct recent_rows *hits, struct err *err)
 {
-	own_in(recent_rows_done) struct recent_rows hits = { 0 };
-	size_t n = search_left(s, count);
+	struct arg *keys = arena_alloc(db_arena(c), (hits->count + 1) * sizeof(*keys));
 
-	if (n == 0)
-		return 0;
-	TRY(recent_find(c, d, s->ids, s->index, n, &hits, err));
-	struct arg *keys = arena_alloc(db_arena(c), (hits.count + 1) * sizeof(*keys));
-	s->index = arena_alloc(db_arena(c), (hits.count + 1) * sizeof(*s->index));
-	for (size_t i = 0; i < hits.count; i++) {
-		keys[i] = arg_i64(hits.list[i].row_no);
-		s->index[i] = hits.list[i].index;
+	s->index = arena_alloc(db_arena(c), (hits->count + 1) * sizeof(*s->index));
+	for (size_t i = 0; i < hits->count; i++) {
+		keys[i] = arg_i64(hits->list[i].row_no);
+		s->index[i] = hits->list[i].index;
 	}
 	return db_query_each(c, Q_RECORD_KEY_FIND, ARGS(arg_i64(d->connection), arg_i64(d->id)),
-		keys, hits.count, found_row, s, err);
+		keys, hits->count, found_row, s, err);
+}
+
+/* Of the `count` ids, the n at the front of s->index. */
+static int search_recent(struct dbc *c, const struct dataset *d, struct search *s, size_t count,
+	size_t n, struct err *err)
+{
+	own_in(recent_rows_done) struct recent_rows hits = { 0 };
+	struct span span = { INT64_MAX, 0 };
+
+	if (n == 0 || d->next_row == d->indexed)
+		return 0;
+	TRY(recent_find(c, d, s->ids, s->index, n, &hits, err));
+	for (size_t i = 0; i < hits.count; i++)
+		span = span_with(span, hits.list[i].row_no);
+	return hits.count >= MANY && span_is_near(span, hits.count)
+		       ? read_between(c, d, s, count, span.low, span.high, err)
+		       : read_recent(c, d, s, &hits, err);
+}
+
+/*
+ * The n at the front of s->index; *ret_left of them may be recent. Few ids are mostly those of
+ * records that are there, as a webhook tells of a change: what is new among them is asked for only
+ * when they are not in record_ids.
+ */
+static int search_indexed(struct dbc *c, const struct dataset *d, struct search *s, size_t n,
+	size_t *ret_left, struct err *err)
+{
+	struct known_ids keep = { .index = s->index, .count = n, .recent = n };
+	bool many = n >= MANY;
+
+	if (many)
+		TRY(known_filter(c, d, s->ids, &keep, err));
+	TRY(search_main(c, d, s, keep.count, err));
+	keep.count = keep.recent = left_of(s, keep.recent);
+	if (!many && keep.count)
+		TRY(known_filter(c, d, s->ids, &keep, err));
+	*ret_left = keep.recent;
+	return 0;
 }
 
 int ids_find(struct dbc *c, const struct dataset *d, const struct record_id *ids, size_t count,
@@ -177,11 +236,12 @@ int ids_find(struct dbc *c, const struct dataset *d, const struct record_id *ids
 
 	s.index = arena_alloc(db_arena(c), (count + 1) * sizeof(*s.index));
 	memset(found, 0, count * sizeof(*found));
-	if (d->indexed) {
+	if (d->indexed)
 		TRY(search_near(c, d, &s, count, err));
-		TRY(search_main(c, d, &s, search_left(&s, count), err));
-	}
-	return d->next_row > d->indexed ? search_recent(c, d, &s, count, err) : 0;
+	size_t n = search_left(&s, count);
+	if (d->indexed)
+		TRY(search_indexed(c, d, &s, n, &n, err));
+	return search_recent(c, d, &s, count, n, err);
 }
 
 /* Adding. */
@@ -201,40 +261,80 @@ static int64_t recent_most(const struct dataset *d)
 	return share < RECENT_MIN ? RECENT_MIN : share > RECENT_MAX ? RECENT_MAX : share;
 }
 
-static int move_recent(struct dbc *c, struct dataset *d, struct err *err)
+static int64_t step_rows(size_t added)
 {
-	own_in(recent_rows_done) struct recent_rows all = { 0 };
-	struct rows_args args = rows_args(c, 4, MOVE_ROWS);
+	int64_t rows = STEP_EACH * (int64_t)added;
 
-	TRY(recent_all(c, d, &all, err));
-	for (size_t i = 0; i < all.count; i++) {
+#ifdef TIDEMARK_TEST_HOOKS
+	if (ids_recent_most)
+		return ids_recent_most / 2 + 1;
+#endif
+	return rows < STEP_MIN ? STEP_MIN : rows;
+}
+
+static int insert_indexed(
+	struct dbc *c, const struct dataset *d, const struct recent_rows *r, struct err *err)
+{
+	struct rows_args args = rows_args(c, 4, INSERT_ROWS);
+
+	for (size_t i = 0; i < r->count; i++) {
 		struct arg *row = rows_args_add(&args, d);
-		row[2] = arg_i64(all.list[i].hash);
-		row[3] = arg_i64(all.list[i].row_no);
-		if (args.rows < MOVE_ROWS && i + 1 < all.count)
+		row[2] = arg_i64(r->list[i].hash);
+		row[3] = arg_i64(r->list[i].row_no);
+		if (args.rows < INSERT_ROWS && i + 1 < r->count)
 			continue;
 		TRY(rows_args_run(c, Q_RECORD_ID_INSERT, &args, err));
 		args.rows = 0;
 	}
-	d->indexed = d->next_row;
-	return recent_clear(c, d, err);
+	return 0;
+}
+
+static int move_step(struct dbc *c, struct dataset *d, size_t added, struct err *err)
+{
+	own_in(recent_rows_done) struct recent_rows step = { 0 };
+	int64_t all = d->moving - d->indexed, rows = step_rows(added);
+	int64_t width = rows < all ? HASH_MAX / all * rows : HASH_MAX;
+	struct recent_range range = { d->moved + 1, HASH_MAX, d->moving };
+
+	if (width < HASH_MAX - d->moved)
+		range.high = d->moved + width;
+	TRY(recent_between(c, d, range, &step, err));
+	TRY(insert_indexed(c, d, &step, err));
+	d->moved = range.high;
+	if (d->moved < HASH_MAX)
+		return 0;
+	TRY(recent_forget(c, d, d->moving, err));
+	d->indexed = d->moving;
+	d->moving = d->moved = 0;
+	return 0;
 }
 
 int ids_add(struct dbc *c, struct dataset *d, const struct record_id *ids, int64_t first_row,
 	size_t count, struct err *err)
 {
 	TRY(recent_add(c, d, ids, first_row, count, err));
-	return d->next_row - d->indexed >= recent_most(d) ? move_recent(c, d, err) : 0;
+	if (!d->moving && d->next_row - d->indexed >= recent_most(d))
+		d->moving = d->next_row;
+	return d->moving ? move_step(c, d, count, err) : 0;
 }
 
 /* Removing. */
 
-static int remove_main(struct dbc *c, const struct dataset *d, const struct record_id *ids,
+int id_places(const struct dataset *d, int64_t row_no, int64_t hash)
+{
+	if (row_no < d->indexed)
+		return ID_INDEXED;
+	return row_no < d->moving && hash <= d->moved ? ID_INDEXED | ID_RECENT : ID_RECENT;
+}
+
+static int remove_indexed(struct dbc *c, const struct dataset *d, const struct record_id *ids,
 	const int64_t *row_nos, size_t count, struct err *err)
 {
 	struct rows_args args = rows_args(c, 4, count);
 
 	for (size_t i = 0; i < count; i++) {
+		if (!(id_places(d, row_nos[i], ids[i].hash) & ID_INDEXED))
+			continue;
 		struct arg *row = rows_args_add(&args, d);
 		row[2] = arg_i64(ids[i].hash);
 		row[3] = arg_i64(row_nos[i]);
@@ -242,23 +342,30 @@ static int remove_main(struct dbc *c, const struct dataset *d, const struct reco
 	return rows_args_run(c, Q_RECORD_ID_REMOVE, &args, err);
 }
 
-int ids_remove(struct dbc *c, const struct dataset *d, const struct record_id *ids,
+/* In runs of rows that are among the recent, or not: mostly one. */
+static int remove_recent(struct dbc *c, const struct dataset *d, const struct record_id *ids,
 	const int64_t *row_nos, size_t count, struct err *err)
 {
-	/* Runs of rows that are in the same place: mostly one. */
 	for (size_t from = 0, to; from < count; from = to) {
 		bool recent = row_nos[from] >= d->indexed;
 		for (to = from + 1; to < count && (row_nos[to] >= d->indexed) == recent;)
 			to++;
-		TRY((recent ? recent_remove : remove_main)(
-			c, d, ids + from, row_nos + from, to - from, err));
+		if (recent)
+			TRY(recent_remove(c, d, ids + from, row_nos + from, to - from, err));
 	}
 	return 0;
 }
 
+int ids_remove(struct dbc *c, const struct dataset *d, const struct record_id *ids,
+	const int64_t *row_nos, size_t count, struct err *err)
+{
+	TRY(remove_indexed(c, d, ids, row_nos, count, err));
+	return remove_recent(c, d, ids, row_nos, count, err);
+}
+
 int ids_clear(struct dbc *c, struct dataset *d, struct err *err)
 {
-	d->indexed = 0;
+	d->indexed = d->moving = d->moved = 0;
 	TRY(recent_clear(c, d, err));
 	return db_exec(
 		c, Q_RECORD_ID_CLEAR, ARGS(arg_i64(d->connection), arg_i64(d->id)), NULL, err);

@@ -25,6 +25,10 @@ struct record_row {
 int ids_find(struct dbc *c, const struct dataset *d, const struct record_id *ids, size_t count,
 	struct record_row *rows, bool *found, struct err *err) MUST_CHECK;
 
+/* Where the id of a row is: in one of the two places, or in both while it moves (ids.c). */
+enum id_place { ID_INDEXED = 1, ID_RECENT = 2 };
+int id_places(const struct dataset *d, int64_t row_no, int64_t hash);
+
 /* New rows, numbered from first_row on up to d->next_row. The rows themselves are the caller's. */
 int ids_add(struct dbc *c, struct dataset *d, const struct record_id *ids, int64_t first_row,
 	size_t count, struct err *err) MUST_CHECK;

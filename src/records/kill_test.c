@@ -1,6 +1,7 @@
 #include "records/kill_test.h"
 
 #include "base/clock.h"
+#include "records/ids.h"
 #include "records/noise_test.h"
 #include "records/oracle_test.h"
 
@@ -560,11 +561,17 @@ void kills_run(struct store *s, const struct kills *kills, struct kills_result *
 	k->s = s;
 	k->kills = kills;
 	k->ret = ret;
+#ifdef TIDEMARK_TEST_HOOKS
+	ids_recent_most = 5; /* so that ids move all the time, and are killed on their way */
+#endif
 	db_close(take(s->db)); /* its threads would not survive a fork */
 	for (int i = 0; i < kills->cycles; i++) {
 		kill_one(k, &n);
 		look(k);
 	}
+#ifdef TIDEMARK_TEST_HOOKS
+	ids_recent_most = 0;
+#endif
 	must_open(k);
 	for (int w = 0; w < WRITERS; w++)
 		for (int d = 0; d <= SHARED; d++)

@@ -9,6 +9,7 @@ int main(int argc, char **argv)
 	} groups[] = {
 		{ "cursor", cursor_tests },
 		{ "save", save_tests },
+		{ "ids", ids_tests },
 		{ "update", update_tests },
 		{ "delete", delete_tests },
 		{ "read", read_tests },

@@ -7,18 +7,6 @@
 
 enum { ROWS = 20000, BATCH = 1000 };
 
-/* Records first .. first+count-1 as a JSON array, in the arena. */
-static const char *records_text(struct store *s, int first, int count, int version)
-{
-	char *text = arena_alloc(&s->arena, (size_t)count * 48 + 3);
-	char *at = text;
-
-	for (int i = first; i < first + count; i++)
-		at += sprintf(at, "%c{\"id\":\"%d\",\"v\":%d}", i == first ? '[' : ',', i, version);
-	sprintf(at, "]");
-	return text;
-}
-
 static int64_t number(struct store *s, const char *sql)
 {
 	return strtoll(testdb_ask(&s->at, sql), NULL, 10);
@@ -52,10 +40,10 @@ static void work(struct store *s)
 {
 	struct records_query page = { .limit = 1000 };
 
-	expect_save(s, 2, records_text(s, 3000, BATCH, 0), 0, 0, BATCH);
-	expect_save(s, 2, records_text(s, 9000, BATCH, 1), 0, BATCH, 0);
-	expect_delete(s, 2, records_text(s, 15000, 500, 0), 500, 0);
-	expect_save(s, 2, records_text(s, 15000, 500, 0), 500, 0, 0);
+	expect_save(s, 2, many_records(s, 3000, 3000 + BATCH, 0), 0, 0, BATCH);
+	expect_save(s, 2, many_records(s, 9000, 9000 + BATCH, 1), 0, BATCH, 0);
+	expect_delete(s, 2, many_records(s, 15000, 15500, 0), 500, 0);
+	expect_save(s, 2, many_records(s, 15000, 15500, 0), 500, 0, 0);
 	list(s, page);
 }
 
@@ -74,7 +62,7 @@ static void expect_few(struct store *s)
 static void fill(struct store *s)
 {
 	for (int i = 0; i < ROWS; i += BATCH)
-		expect_save(s, 1, records_text(s, i, BATCH, 0), BATCH, 0, 0);
+		expect_save(s, 1, many_records(s, i, i + BATCH, 0), BATCH, 0, 0);
 }
 
 static void no_statistics(struct store *s)

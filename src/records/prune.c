@@ -171,6 +171,7 @@ static int remove_all(struct dbc *c, struct dataset *d, struct err *err)
 	/* Row numbers start again, so nothing may be known about them. */
 	TRY(db_exec(c, Q_RECORD_SEEN_CLEAR, key, 2, NULL, err));
 	d->total = d->live = d->size = d->next_row = d->pruned_to = 0;
+	d->numbering = d->version + 1; /* as it is stored */
 	return 0;
 }
 

@@ -105,14 +105,24 @@ void recent_rows_done(struct recent_rows *r)
 	mem_free(r->list);
 }
 
-static void match(const struct id_set *set, int64_t hash, int64_t row_no, struct recent_rows *ret)
+/* What is looked for: one of the two. */
+struct wanted {
+	const struct id_set *set;
+	const struct recent_range *range;
+};
+
+static void match(const struct wanted *w, int64_t hash, int64_t row_no, struct recent_rows *ret)
 {
-	for (size_t at = id_set_find(set, hash); id_set_has(set, at, hash); at++)
-		rows_put(ret, hash, row_no, set->list[at].index);
+	const struct recent_range *r = w->range;
+
+	if (w->set)
+		for (size_t at = id_set_find(w->set, hash); id_set_has(w->set, at, hash); at++)
+			rows_put(ret, hash, row_no, w->set->list[at].index);
+	else if (hash && hash >= r->low && hash <= r->high && row_no < r->end)
+		rows_put(ret, hash, row_no, 0);
 }
 
-/* Rows of the ids in the set, NULL meaning all. */
-static int scan(struct dbc *c, const struct dataset *d, const struct id_set *set,
+static int scan(struct dbc *c, const struct dataset *d, const struct wanted *w,
 	struct recent_rows *ret, struct err *err)
 {
 	own_in(rows_done) struct rows rows = { 0 };
@@ -123,13 +133,8 @@ static int scan(struct dbc *c, const struct dataset *d, const struct id_set *set
 		c, Q_RECORD_RECENT_LIST, ARGS(arg_i64(d->connection), arg_i64(d->id)), &rows, err));
 	while ((rc = rows_next(&rows, err)) > 0) {
 		TRY(chunk_read(&k, row_i64(&rows, 0), row_sv(&rows, 1), err));
-		for (size_t i = 0; i < k.count; i++) {
-			int64_t row_no = k.number * CHUNK_ROWS + (int64_t)i;
-			if (set)
-				match(set, k.hashes[i], row_no, ret);
-			else if (k.hashes[i])
-				rows_put(ret, k.hashes[i], row_no, 0);
-		}
+		for (size_t i = 0; i < k.count; i++)
+			match(w, k.hashes[i], k.number * CHUNK_ROWS + (int64_t)i, ret);
 	}
 	return rc;
 }
@@ -140,12 +145,13 @@ int recent_find(struct dbc *c, const struct dataset *d, const struct record_id *
 	struct id_set set;
 
 	id_set_init(&set, db_arena(c), ids, wanted, count);
-	return scan(c, d, &set, ret, err);
+	return scan(c, d, &(struct wanted){ .set = &set }, ret, err);
 }
 
-int recent_all(struct dbc *c, const struct dataset *d, struct recent_rows *ret, struct err *err)
+int recent_between(struct dbc *c, const struct dataset *d, struct recent_range range,
+	struct recent_rows *ret, struct err *err)
 {
-	TRY(scan(c, d, NULL, ret, err));
+	TRY(scan(c, d, &(struct wanted){ .range = &range }, ret, err));
 	if (ret->count)
 		qsort(ret->list, ret->count, sizeof(*ret->list), by_hash);
 	return 0;
@@ -181,6 +187,21 @@ int recent_remove(struct dbc *c, const struct dataset *d, const struct record_id
 		done += (size_t)n;
 	}
 	return 0;
+}
+
+int recent_forget(struct dbc *c, const struct dataset *d, int64_t end, struct err *err)
+{
+	struct chunk k;
+	size_t at = (size_t)(end % CHUNK_ROWS);
+
+	TRY(db_exec(c, Q_RECORD_RECENT_FORGET,
+		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(end / CHUNK_ROWS)), NULL,
+		err));
+	if (at == 0)
+		return 0;
+	TRY(chunk_load(c, d, end / CHUNK_ROWS, &k, err));
+	memset(k.hashes, 0, (at < k.count ? at : k.count) * sizeof(k.hashes[0]));
+	return chunk_store(c, d, &k, err);
 }
 
 int recent_clear(struct dbc *c, const struct dataset *d, struct err *err)

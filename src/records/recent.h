@@ -28,12 +28,20 @@ void recent_rows_done(struct recent_rows *r);
 int recent_find(struct dbc *c, const struct dataset *d, const struct record_id *ids,
 	const size_t *wanted, size_t count, struct recent_rows *ret, struct err *err) MUST_CHECK;
 
-/* All rows, in the order of their hashes; the indexes mean nothing. */
-int recent_all(struct dbc *c, const struct dataset *d, struct recent_rows *ret,
-	struct err *err) MUST_CHECK;
+/* Rows numbered below `end` with hashes from low up to and including high. */
+struct recent_range {
+	int64_t low, high, end;
+};
+
+/* In the order of their hashes; the indexes mean nothing. */
+int recent_between(struct dbc *c, const struct dataset *d, struct recent_range range,
+	struct recent_rows *ret, struct err *err) MUST_CHECK;
 
 /* Rows that go; they must be there. */
 int recent_remove(struct dbc *c, const struct dataset *d, const struct record_id *ids,
 	const int64_t *row_nos, size_t count, struct err *err) MUST_CHECK;
+
+/* Rows numbered below `end` are no longer kept here. */
+int recent_forget(struct dbc *c, const struct dataset *d, int64_t end, struct err *err) MUST_CHECK;
 
 int recent_clear(struct dbc *c, const struct dataset *d, struct err *err) MUST_CHECK;

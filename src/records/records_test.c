@@ -113,6 +113,19 @@ static struct records_counts counts_of(
 	return b->counts;
 }
 
+char *many_records(struct store *s, int from, int to, int version)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 24);
+	for (int i = from; i < to; i++)
+		buf_printf(&b, "%c{\"id\":\"%d\",\"v\":%d}", i == from ? '[' : ',', i, version);
+	buf_char(&b, ']');
+	char *text = arena_str(&s->arena, buf_sv(&b));
+	buf_done(&b);
+	return text;
+}
+
 void expect_save(
 	struct store *s, int64_t run_id, const char *records, int added, int updated, int unchanged)
 {

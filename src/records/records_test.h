@@ -38,6 +38,9 @@ int store_teardown(void **state);
 struct records_batch *run_batch(struct store *s, const struct records_input *in);
 int try_batch(struct store *s, const struct records_input *in, struct err *err);
 
+/* {"id":"<i>","v":<version>} for i in from .. to-1, as a JSON array in the arena. */
+char *many_records(struct store *s, int from, int to, int version);
+
 /* Saves, updates, deletes; fails the test unless the counts are as given. */
 void expect_save(
 	struct store *s, int64_t run, const char *records, int added, int updated, int unchanged);
@@ -78,6 +81,7 @@ const char *outdated(struct store *s, int64_t generation, int64_t run);
 /* The groups of tests, a file each. */
 int cursor_tests(void);
 int save_tests(void);
+int ids_tests(void);
 int update_tests(void);
 int delete_tests(void);
 int read_tests(void);

@@ -125,86 +125,19 @@ static void test_order_within_batch(void **state)
 	assert_string_equal(feed(s), "a:ADDED c:UPDATED new:ADDED b:UPDATED");
 }
 
-static char *many(struct store *s, int from, int to, int version)
-{
-	struct buf b;
-
-	buf_init(&b, 1 << 24);
-	for (int i = from; i < to; i++)
-		buf_printf(&b, "%c{\"id\":\"%d\",\"v\":%d}", i == from ? '[' : ',', i, version);
-	buf_char(&b, ']');
-	char *text = arena_str(&s->arena, buf_sv(&b));
-	buf_done(&b);
-	return text;
-}
-
 static void test_large_batch_is_one(void **state)
 {
 	struct store *s = *state;
-	char *text = many(s, 0, 2500, 1);
+	char *text = many_records(s, 0, 2500, 1);
 	char *twice = arena_printf(&s->arena, "%.*s,%s", (int)strlen(text) - 1, text, text + 1);
 	struct records_input in = saving(s, twice);
 	own(records_batch_free) struct records_batch *b = run_batch(s, &in);
 
 	assert_int_equal(b->counts.added, 2500);
 	assert_int_equal(b->duplicate_count, 2500);
-	expect_save(s, 1, many(s, 0, 2500, 1), 0, 0, 2500);
-	expect_save(s, 1, many(s, 1000, 3000, 2), 500, 1500, 0);
+	expect_save(s, 1, many_records(s, 0, 2500, 1), 0, 0, 2500);
+	expect_save(s, 1, many_records(s, 1000, 3000, 2), 500, 1500, 0);
 	expect_dataset(s, 3000, 3000);
-}
-
-/* Ids are found, and go when their rows go, in record_ids and in record_recent. */
-static void test_recent_and_older_ids(void **state)
-{
-	struct store *s = *state;
-
-	expect_save(s, 1, many(s, 0, 17000, 1), 17000, 0, 0);
-	expect_save(s, 1, many(s, 17000, 18000, 1), 1000, 0, 0);
-	expect_save(s, 2, many(s, 16500, 18500, 1), 500, 0, 1500);
-	expect_save(s, 2, many(s, 0, 18500, 2), 0, 18500, 0);
-	assert_string_equal(payload(s, "3"), "{\"id\":\"3\",\"v\":2}");
-	assert_string_equal(payload(s, "18499"), "{\"id\":\"18499\",\"v\":2}");
-	assert_int_equal(empty(s, 14000).count, 14000);
-	assert_int_equal(empty(s, 4000).count, 4000); /* some of both */
-	expect_save(s, 3, many(s, 17990, 18500, 2), 10, 0, 500);
-	expect_dataset(s, 510, 510);
-	while (empty(s, 300).more)
-		;
-	expect_save(s, 3, many(s, 0, 1000, 2), 1000, 0, 0);
-	expect_save(s, 3, many(s, 17500, 18500, 2), 1000, 0, 0);
-	expect_dataset(s, 2000, 2000);
-}
-
-/* 1000 ids from `from` on, `step` apart and in an order of their own; every third is unknown. */
-static char *mixed(struct store *s, const char *unknown, int from, int step)
-{
-	struct buf b;
-
-	buf_init(&b, 1 << 24);
-	for (int i = 0; i < 1000; i++)
-		buf_printf(&b, "%c{\"id\":\"%s%d\",\"v\":1}", i ? ',' : '[',
-			i % 3 == 2 ? unknown : "", from + i * 7 % 1000 * step);
-	buf_char(&b, ']');
-	char *text = arena_str(&s->arena, buf_sv(&b));
-	buf_done(&b);
-	return text;
-}
-
-/* Rows that are near each other are read together, others one by one: the same comes out. */
-static void test_near_and_far_ids(void **state)
-{
-	struct store *s = *state;
-
-	expect_save(s, 1, many(s, 0, 20000, 1), 20000, 0, 0);
-	expect_save(s, 2, mixed(s, "a", 5000, 1), 333, 0, 667);
-	expect_save(s, 2, mixed(s, "a", 5000, 1), 0, 0, 1000);
-	expect_save(s, 2, mixed(s, "b", 100, 19), 333, 0, 667);
-	expect_save(s, 2, mixed(s, "c", 19000, 1), 333, 0, 667);
-	expect_save(s, 3, many(s, 0, 20000, 1), 0, 0, 20000);
-	/* Rows that went leave gaps. */
-	assert_int_equal(empty(s, 5500).count, 5500);
-	expect_save(s, 4, many(s, 5000, 6000, 1), 500, 0, 500);
-	expect_save(s, 4, many(s, 5000, 6000, 2), 0, 1000, 0);
 }
 
 /* What was decided on an old view is decided again. */
@@ -337,8 +270,6 @@ int save_tests(void)
 		STORE_TEST(test_metadata_is_not_stored),
 		STORE_TEST(test_order_within_batch),
 		STORE_TEST(test_large_batch_is_one),
-		STORE_TEST(test_recent_and_older_ids),
-		STORE_TEST(test_near_and_far_ids),
 		STORE_TEST(test_stale_preparation),
 		STORE_TEST(test_batch_sent_again_counts_once),
 		STORE_TEST(test_guard),
