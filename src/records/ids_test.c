@@ -135,24 +135,52 @@ static void test_known_ids(void **state)
 	expect_dataset(s, 10000, 10000);
 }
 
-/* More datasets than there are filters, in turn. */
+/* Each has other ids than the others, at least 100 more with each turn. */
+static void save_in_turn(struct store *s, int datasets, int turns)
+{
+	for (int turn = 0; turn < turns; turn++)
+		for (int i = 0; i < datasets; i++) {
+			s->of.connection = 7 + i;
+			expect_save(s, 1, many_records(s, turn * 100 + i, turn * 100 + i + 100, 1),
+				100, 0, 0);
+			expect_save(s, 2, many_records(s, i, turn * 100 + i + 100, 1), 0, 0,
+				turn * 100 + 100);
+		}
+}
+
+/* More datasets than there are filters. */
 static void test_known_ids_of_many(void **state)
 {
 	struct store *s = *state;
 
 	ids_recent_most = 100;
-	for (int turn = 0; turn < 12; turn++)
-		for (int i = 0; i < 10; i++) {
-			s->of.connection = 7 + i;
-			/* Enough of one for its filter to begin, and other ids than the others. */
-			for (int from = 0; from < 8; from++)
-				expect_save(s, 1,
-					many_records(s, turn * 800 + i + from * 100,
-						turn * 800 + i + from * 100 + 100, 1),
-					100, 0, 0);
-			expect_save(s, 2, many_records(s, i, (turn + 1) * 800 + i, 1), 0, 0,
-				(turn + 1) * 800);
-		}
+	save_in_turn(s, 70, 6);
+	/* The first gives way. */
+	s->of.connection = 7 + 69;
+	for (int from = 1000; from < 61000; from += 100)
+		expect_save(s, 1, many_records(s, from, from + 100, 1), 100, 0, 0);
+	int64_t before = known_skipped;
+	expect_save(s, 1, many_records(s, 61000, 62000, 1), 1000, 0, 0);
+	assert_true(known_skipped - before > 900);
+}
+
+/* Two filters have room; others come and give way, to them and later for them. */
+static void test_room_for_known_ids(void **state)
+{
+	struct store *s = *state;
+
+	ids_recent_most = 100;
+	known_most_bytes = 2 * 65536 * 16 / 8;
+	save_in_turn(s, 3, 5);
+	int64_t before = known_skipped;
+	s->of.connection = 7 + 2;
+	expect_save(s, 1, many_records(s, 5000, 6000, 1), 1000, 0, 0);
+	assert_true(known_skipped == before);
+	for (int from = 6000; from < 46000; from += 100)
+		expect_save(s, 1, many_records(s, from, from + 100, 1), 100, 0, 0);
+	assert_true(known_skipped - before > 10000);
+	s->of.connection = 7;
+	expect_save(s, 1, many_records(s, 0, 600, 1), 100, 0, 500);
 }
 
 /*
@@ -184,6 +212,7 @@ static void test_known_ids_of_a_lost_server(void **state)
 static int ids_teardown(void **state)
 {
 	ids_recent_most = 0;
+	known_most_bytes = 0;
 	return store_teardown(state);
 }
 
@@ -201,6 +230,7 @@ int ids_tests(void)
 		HOOKED_TEST(test_emptied_while_ids_move),
 		HOOKED_TEST(test_known_ids),
 		HOOKED_TEST(test_known_ids_of_many),
+		HOOKED_TEST(test_room_for_known_ids),
 		HOOKED_TEST(test_known_ids_of_a_lost_server),
 #endif
 	};

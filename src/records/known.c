@@ -5,17 +5,20 @@
 /*
  * A filter is a list of parts, each for twice the rows of the one before: 65,536, 131,072... so
  * that it grows without being made anew. 16 bits a row and 8 probes find 1 in 1,750 that is not
- * there in a full part (the usual (1 - e^(-8/16))^8). SETS, PARTS: memory, 8 MB for each of four
- * datasets of up to 4,128,768 rows; larger ones are looked up as if there were no filter.
+ * there in a full part (the usual (1 - e^(-8/16))^8). A dataset of up to 65,536 rows takes 128 KB,
+ * one of 4,128,768 rows 8 MB; larger ones are looked up as if there were no filter.
  */
-enum { SETS = 4, PARTS = 6, PART_ROWS = 65536, ROW_BITS = 16, PROBES = 8 };
+enum { PARTS = 6, PART_ROWS = 65536, ROW_BITS = 16, PROBES = 8 };
 #define MOST_ROWS ((int64_t)PART_ROWS * ((1 << PARTS) - 1))
+
+/* Of all filters. */
+enum { SETS = 64, MOST_BYTES = 32 << 20 };
 
 /* Rows read for each id that is asked for, and at least, when behind. */
 enum { LEARN = 4, LEARN_MIN = 1000 };
 
-/* A set that was not used for so many batches of others gives way to another dataset. */
-enum { PATIENCE = 64 };
+/* A set that was not used for so many batches of others gives way where there is no room. */
+enum { PATIENCE = 4 * SETS };
 
 struct known_set {
 	int64_t connection, dataset, numbering, era;
@@ -26,19 +29,43 @@ struct known_set {
 
 struct known {
 	int64_t batches;
+	size_t bytes; /* of all parts */
 	struct known_set sets[SETS];
 };
 
 #ifdef TIDEMARK_TEST_HOOKS
 _Atomic int64_t known_skipped;
+size_t known_most_bytes;
 #endif
+
+static size_t most_bytes(void)
+{
+#ifdef TIDEMARK_TEST_HOOKS
+	if (known_most_bytes)
+		return known_most_bytes;
+#endif
+	return MOST_BYTES;
+}
+
+static size_t part_of(int64_t row)
+{
+	return 63 - (size_t)__builtin_clzll((uint64_t)(row / PART_ROWS + 1));
+}
+
+static uint64_t part_bits(size_t part)
+{
+	return (uint64_t)PART_ROWS * ROW_BITS << part;
+}
 
 /* Sets. The lock is held. */
 
-static void set_clear(struct known_set *s)
+static void set_clear(struct known *k, struct known_set *s)
 {
 	for (size_t i = 0; i < PARTS; i++)
-		mem_free(s->parts[i]);
+		if (s->parts[i]) {
+			k->bytes -= part_bits(i) / 8;
+			mem_free(s->parts[i]);
+		}
 	*s = (struct known_set){ 0 };
 }
 
@@ -47,13 +74,36 @@ static void known_free(void *data)
 	struct known *k = data;
 
 	for (size_t i = 0; i < SETS; i++)
-		set_clear(&k->sets[i]);
+		set_clear(k, &k->sets[i]);
 	mem_free(k);
 }
 
-static struct known_set *set_begin(struct known_set *s, const struct dataset *d, int64_t batch)
+static struct known_set *set_free(struct known *k)
 {
-	set_clear(s);
+	for (size_t i = 0; i < SETS; i++)
+		if (!k->sets[i].used)
+			return &k->sets[i];
+	return NULL;
+}
+
+/* Of those that may give way the one that was not used for longest; never `keep`. */
+static struct known_set *set_idle(struct known *k, const struct known_set *keep)
+{
+	struct known_set *idle = NULL;
+
+	for (size_t i = 0; i < SETS; i++) {
+		struct known_set *s = &k->sets[i];
+		if (s->used && s != keep && k->batches - s->used >= PATIENCE &&
+			(!idle || s->used < idle->used))
+			idle = s;
+	}
+	return idle;
+}
+
+static struct known_set *set_begin(
+	struct known *k, struct known_set *s, const struct dataset *d, int64_t batch)
+{
+	set_clear(k, s);
 	*s = (struct known_set){
 		.connection = d->connection,
 		.dataset = d->id,
@@ -82,36 +132,38 @@ static bool set_is_of(const struct known_set *s, const struct dataset *d)
 /* That of the dataset, or one that it may have; NULL when others are in use. */
 static struct known_set *set_of(struct known *k, const struct dataset *d)
 {
-	struct known_set *s = set_find(k, d), *oldest = &k->sets[0];
+	struct known_set *s = set_find(k, d);
 
 	k->batches++;
 	if (s && s->era == d->era && s->numbering > d->numbering)
 		return NULL; /* somebody who began before the rows were numbered again */
 	if (s && !set_is_of(s, d))
-		return set_begin(s, d, k->batches);
+		return set_begin(k, s, d, k->batches);
 	if (s) {
 		s->used = k->batches;
 		return s;
 	}
-	for (size_t i = 1; i < SETS; i++)
-		if (k->sets[i].used < oldest->used)
-			oldest = &k->sets[i];
-	if (oldest->used && k->batches - oldest->used < PATIENCE)
-		return NULL;
-	return set_begin(oldest, d, k->batches);
+	s = set_free(k);
+	if (!s)
+		s = set_idle(k, NULL);
+	return s ? set_begin(k, s, d, k->batches) : NULL;
+}
+
+/* Sees to it that the part is there, or that there is room for it; false: others need it. */
+static bool part_fits(struct known *k, const struct known_set *s, size_t part)
+{
+	size_t bytes = part_bits(part) / 8;
+
+	while (!s->parts[part] && k->bytes + bytes > most_bytes()) {
+		struct known_set *idle = set_idle(k, s);
+		if (!idle)
+			return false;
+		set_clear(k, idle);
+	}
+	return true;
 }
 
 /* The filter. */
-
-static size_t part_of(int64_t row)
-{
-	return 63 - (size_t)__builtin_clzll((uint64_t)(row / PART_ROWS + 1));
-}
-
-static uint64_t part_bits(size_t part)
-{
-	return (uint64_t)PART_ROWS * ROW_BITS << part;
-}
 
 /* The i-th bit of a hash is at (first + i * step) modulo the bits, which are a power of two. */
 struct probes {
@@ -125,14 +177,15 @@ static struct probes probes_of(int64_t hash)
 	return (struct probes){ .first = x >> 32, .step = x | 1 };
 }
 
-static void put(struct known_set *s, int64_t row, int64_t hash)
+static void put(struct known *k, struct known_set *s, size_t part, int64_t hash)
 {
-	size_t part = part_of(row);
 	uint64_t mask = part_bits(part) - 1;
 	struct probes p = probes_of(hash);
 
-	if (!s->parts[part])
+	if (!s->parts[part]) {
 		s->parts[part] = mem_zalloc(part_bits(part) / 8);
+		k->bytes += part_bits(part) / 8;
+	}
 	for (uint64_t i = 0; i < PROBES; i++) {
 		uint64_t at = (p.first + i * p.step) & mask;
 		s->parts[part][at / 64] |= (uint64_t)1 << at % 64;
@@ -210,17 +263,26 @@ static int lesson_read(
 	return rc;
 }
 
-static void learn(struct known_set *s, const struct lesson *l)
+/* The lock is held. */
+static void learn(struct known *k, struct known_set *s, const struct lesson *l)
 {
+	int64_t next = l->next;
+
 	if (s->rows < l->from)
 		return; /* made anew meanwhile */
-	for (size_t i = 0; i < l->count; i++)
-		put(s, l->rows[i], l->hashes[i]);
-	if (s->rows < l->next)
-		s->rows = l->next;
+	for (size_t i = 0; i < l->count; i++) {
+		size_t part = part_of(l->rows[i]);
+		if (!part_fits(k, s, part)) {
+			next = l->rows[i];
+			break;
+		}
+		put(k, s, part, l->hashes[i]);
+	}
+	if (s->rows < next)
+		s->rows = next;
 }
 
-/* Where to go on reading; a negative number: there is no set to learn for. */
+/* Where to go on reading; a negative number: there is no set to learn for, or no room. */
 static int64_t known_rows(struct db_memo *memo, const struct dataset *d)
 {
 	pthread_mutex_lock(&memo->lock);
@@ -229,7 +291,8 @@ static int64_t known_rows(struct db_memo *memo, const struct dataset *d)
 		memo->free = known_free;
 	}
 	const struct known_set *s = set_of(memo->data, d);
-	int64_t rows = s ? s->rows : -1;
+	bool fits = s && (s->rows >= d->next_row || part_fits(memo->data, s, part_of(s->rows)));
+	int64_t rows = fits ? s->rows : -1;
 	pthread_mutex_unlock(&memo->lock);
 	return rows;
 }
@@ -252,7 +315,7 @@ int known_filter(struct dbc *c, const struct dataset *d, const struct record_id 
 	pthread_mutex_lock(&memo->lock);
 	struct known_set *s = set_find(memo->data, d);
 	if (set_is_of(s, d)) {
-		learn(s, &l);
+		learn(memo->data, s, &l);
 		if (s->rows >= d->next_row)
 			keep_possible(s, d, ids, keep);
 	}

@@ -28,4 +28,5 @@ int known_filter(struct dbc *c, const struct dataset *d, const struct record_id 
 
 #ifdef TIDEMARK_TEST_HOOKS
 extern _Atomic int64_t known_skipped; /* look-ups saved so far */
+extern size_t known_most_bytes; /* for all filters; 0 = as many as should be */
 #endif
