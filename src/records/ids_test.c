@@ -198,10 +198,12 @@ static void test_known_ids_of_a_lost_server(void **state)
 	save_many(s, 0, 5000, 1000, 0);
 	char *numbering =
 		arena_str(&s->arena, sv_str(testdb_ask(&s->at, "SELECT numbering FROM datasets")));
+	other.arena = (struct arena){ 0 };
 	store_open_db(&other, NULL);
 	assert_int_equal(empty(&other, 20000).count, 5000);
 	save_many(&other, 5000, 10000, 1000, 0);
 	db_close(other.db);
+	arena_done(&other.arena);
 	testdb_ask(
 		&s->at, arena_printf(&s->arena, "UPDATE datasets SET numbering = %s", numbering));
 	testdb_ask(&s->at, "SELECT pg_stat_reset_shared('archiver')");
