@@ -208,7 +208,16 @@ static void close_all(struct serve *s)
 
 /* --- ending --- */
 
-enum { DRAIN_HTTP, DRAIN_RUNS, DRAIN_IDLE, DRAIN_TOKENS, DRAIN_OUTBOX, DRAIN_LOG, DRAIN_DONE };
+enum {
+	DRAIN_HTTP,
+	DRAIN_RUNS,
+	DRAIN_IDLE,
+	DRAIN_TOKENS,
+	DRAIN_OUTBOX,
+	DRAIN_LOG,
+	DRAIN_JOBS,
+	DRAIN_DONE
+};
 
 static struct serve *serve_of(struct flow *f)
 {
@@ -276,6 +285,15 @@ static int drain_log(struct flow *f)
 	f->op.done = flow_wake;
 	f->op.ctx = f;
 	oplog_flush(serve_of(f)->eng.oplog, &f->op);
+	return flow_wait(f, DRAIN_JOBS);
+}
+
+/* Nobody waits for the last of what is done now and then, but it writes to what is freed next. */
+static int drain_jobs(struct flow *f)
+{
+	f->op.done = flow_wake;
+	f->op.ctx = f;
+	db_idle(serve_of(f)->eng.db, &f->op);
 	return flow_wait(f, DRAIN_DONE);
 }
 
@@ -297,6 +315,7 @@ static const struct flow_step drain_steps[] = {
 	[DRAIN_OUTBOX] = { "end deliveries", drain_outbox, .timeout_ms = FOREVER_MS,
 		.catches = true },
 	[DRAIN_LOG] = { "flush the log", drain_log, .timeout_ms = FOREVER_MS, .catches = true },
+	[DRAIN_JOBS] = { "end upkeep", drain_jobs, .timeout_ms = FOREVER_MS, .catches = true },
 	[DRAIN_DONE] = { "end", drain_done, .catches = true },
 };
 

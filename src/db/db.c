@@ -50,6 +50,12 @@ struct db {
 	size_t worker_count;
 	struct db_memo memo;
 
+	/* Of the loop thread: jobs whose completion is still to come, and who waits for the last.
+	 */
+	unsigned submitted;
+	struct op *idle;
+	struct loop_task idle_now;
+
 	pthread_mutex_t lock; /* guards everything below */
 	pthread_cond_t finished;
 	struct queue queues[2]; /* by enum db_mode */
@@ -133,9 +139,26 @@ static struct job *job_poll(struct db *db, enum db_mode mode)
 static void job_completed(struct loop_task *t)
 {
 	struct job *job = container_of(t, struct job, task);
+	struct db *db = job->db;
 
 	op_complete(job->op, &job->err);
 	mem_free(job);
+	db->submitted--;
+	if (db->idle && db->submitted == 0)
+		op_complete(take(db->idle), NULL);
+}
+
+static void idle_now(struct loop_task *t)
+{
+	op_complete(take(container_of(t, struct db, idle_now)->idle), NULL);
+}
+
+void db_idle(struct db *db, struct op *op)
+{
+	db->idle = op;
+	db->idle_now.fn = idle_now;
+	if (db->submitted == 0)
+		loop_post(db->loop, &db->idle_now);
 }
 
 /* The job may be gone afterwards. */
@@ -463,6 +486,7 @@ void db_submit(struct db *db, enum db_mode mode, struct op *op, db_job_fn *fn, v
 	};
 	op->cancel = job_cancel;
 	op->impl = job;
+	db->submitted++;
 	pthread_mutex_lock(&db->lock);
 	queue_put(db, job);
 	pthread_mutex_unlock(&db->lock);

@@ -55,6 +55,12 @@ typedef int db_job_fn(struct dbc *c, void *arg, struct err *err);
  */
 void db_submit(struct db *db, enum db_mode mode, struct op *op, db_job_fn *job, void *arg);
 
+/*
+ * Completes once every job that was submitted has run and its completion has come: what they point
+ * to may go then. Nobody may go on submitting; one at a time.
+ */
+void db_idle(struct db *db, struct op *op);
+
 /* Runs a job and waits: for start-up, command line and tests, never on a running loop. */
 int db_run(struct db *db, enum db_mode mode, db_job_fn *job, void *arg, struct err *err);
 

@@ -33,7 +33,7 @@ struct runs {
 	struct run_claim claim;
 	struct arena claim_arena;
 	struct op claim_op;
-	bool recovered;
+	bool claiming, recovered;
 	bool starved; /* there is more to do than room */
 
 	/* Learning what was cancelled. */

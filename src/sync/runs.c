@@ -21,6 +21,22 @@ static unsigned room(const struct runs *r)
 	return r->count < r->cfg.limit ? r->cfg.limit - r->count : 0;
 }
 
+/* Draining. */
+
+static void drained(struct runs *r)
+{
+	if (r->count || r->claiming || !r->drained)
+		return;
+	timer_stop(r->eng->loop, &r->grace);
+	op_complete(take(r->drained), NULL);
+}
+
+/* Not within the callback of a flight that has just ended. */
+static void drained_later(struct timer *t)
+{
+	drained(container_of(t, struct runs, grace));
+}
+
 /* Claiming. */
 
 static int job_claim(struct dbc *c, void *arg, struct err *err)
@@ -34,19 +50,33 @@ static int job_claim(struct dbc *c, void *arg, struct err *err)
 	return run_claim(c, &r->claim, &r->claim_arena, err);
 }
 
+static void release(struct flight *fl)
+{
+	fl->released = true;
+	flight_abort(fl, "script_aborted");
+}
+
 static void claimed(void *ctx, const struct err *err)
 {
 	struct runs *r = ctx;
 	struct run_claim *cl = &r->claim;
 
+	r->claiming = false;
+	if (err->code != ERR_OK)
+		cl->count = 0;
+	for (size_t i = 0; i < cl->count; i++) {
+		struct flight *fl = flight_start(r, cl->ids[i], NULL, NULL);
+		if (r->draining)
+			release(fl);
+	}
+	if (r->drained && r->count == 0)
+		timer_start(r->eng->loop, &r->grace, 0, drained_later);
 	if (err->code != ERR_OK) {
 		log_error(NULL, "cannot look for due syncs", LOG_ERR(err));
 		sched_looked(r->eng->sched, clock_now_ms() + BLIND_RETRY_MS);
 		return;
 	}
 	r->recovered = true;
-	for (size_t i = 0; i < cl->count; i++)
-		flight_start(r, cl->ids[i], NULL, NULL);
 	sched_looked(r->eng->sched, cl->next_ms);
 }
 
@@ -62,25 +92,12 @@ static void look(void *ctx)
 	r->claim = (struct run_claim){
 		.owner = sv_str(r->eng->node->owner), .now_ms = clock_now_ms(), .limit = room(r)
 	};
+	r->claiming = true;
 	r->claim_op = (struct op){ .done = claimed, .ctx = r };
 	db_submit(r->eng->db, DB_WRITE, &r->claim_op, job_claim, r);
 }
 
 /* The end of flights. */
-
-static void drained(struct runs *r)
-{
-	if (r->count || !r->drained)
-		return;
-	timer_stop(r->eng->loop, &r->grace);
-	op_complete(take(r->drained), NULL);
-}
-
-/* Not within the callback of a flight that has just ended. */
-static void drained_later(struct timer *t)
-{
-	drained(container_of(t, struct runs, grace));
-}
 
 void runs_flight_over(struct flight *fl)
 {
@@ -277,10 +294,8 @@ static void patience_ends(struct timer *t)
 {
 	struct runs *r = container_of(t, struct runs, grace);
 
-	for (struct flight *fl = r->flights; fl; fl = fl->next) {
-		fl->released = true;
-		flight_abort(fl, "script_aborted");
-	}
+	for (struct flight *fl = r->flights; fl; fl = fl->next)
+		release(fl);
 	drained(r);
 }
 

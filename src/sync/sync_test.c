@@ -136,6 +136,8 @@ static void rig_close(struct rig *r)
 	loop_run(r->eng.loop);
 	oplog_flush(r->eng.oplog, &r->op);
 	loop_run(r->eng.loop);
+	db_idle(r->eng.db, &r->op);
+	loop_run(r->eng.loop);
 	runs_free(r->eng.runs);
 	oplog_free(r->eng.oplog);
 	runner_pool_free(r->eng.runners);
@@ -259,6 +261,61 @@ static void looks_once_at_a_time(void **state UNUSED)
 	sem_post(&gate);
 	run_out(&r, 1);
 	assert_int_equal(r.world.owed, 2);
+	rig_close(&r);
+	sem_destroy(&gate);
+}
+
+static bool is_drained;
+
+static void note_drained(void *ctx UNUSED, const struct err *err UNUSED)
+{
+	is_drained = true;
+}
+
+static bool drained(struct rig *r UNUSED)
+{
+	return is_drained;
+}
+
+static int claimable(struct dbc *c, void *arg UNUSED, struct err *err)
+{
+	struct run_claim cl = { .owner = SV_LIT("another"), .now_ms = clock_now_ms(), .limit = 5 };
+
+	TRY(run_claim(c, &cl, db_arena(c), err));
+	CHECK(cl.count == 1);
+	return 0;
+}
+
+/* A server that ends while it looks what is due: what comes of that is given back before the end.
+ */
+static void ends_after_a_look(void **state UNUSED)
+{
+	enum { WRITERS = 4 }; /* of PostgreSQL */
+	struct rig r = { 0 };
+	struct op gates[WRITERS], op = { .done = note_drained };
+	struct runs_stats st;
+
+	rig_prepare(&r, SYNC(""));
+	sem_init(&gate, 0, 0);
+	atomic_store(&gate_reached, false);
+	is_drained = false;
+	for (int i = 0; i < WRITERS; i++) {
+		gates[i] = (struct op){ .done = gate_passed };
+		db_submit(r.eng.db, DB_WRITE, &gates[i], job_gate, NULL);
+	}
+	run_until(&r, at_gate);
+	runs_open(r.eng.runs);
+	run_until(&r, polled);
+	runs_drain(r.eng.runs, 0, &op);
+	run_until(&r, polled);
+	assert_false(is_drained);
+	for (int i = 0; i < WRITERS; i++)
+		sem_post(&gate);
+	run_until(&r, drained);
+	runs_stats(r.eng.runs, &st);
+	assert_int_equal(st.started, 1);
+	assert_int_equal(st.in_flight + st.succeeded + st.failed, 0);
+	job(&r, claimable);
 	rig_close(&r);
 	sem_destroy(&gate);
 }
@@ -662,6 +719,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_run_that_does_nothing),
 		cmocka_unit_test(looks_once_at_a_time),
+		cmocka_unit_test(ends_after_a_look),
 		cmocka_unit_test(fetches_saves_and_remembers),
 		cmocka_unit_test(deletes_what_is_gone),
 		cmocka_unit_test(failure_is_told),
