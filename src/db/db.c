@@ -50,8 +50,7 @@ struct db {
 	size_t worker_count;
 	struct db_memo memo;
 
-	/* Of the loop thread: jobs whose completion is still to come, and who waits for the last.
-	 */
+	/* Loop thread: jobs whose completion is still to come, and who waits for the last. */
 	unsigned submitted;
 	struct op *idle;
 	struct loop_task idle_now;

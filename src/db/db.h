@@ -34,8 +34,8 @@ struct db_config {
 int db_open(const struct db_config *cfg, struct loop *loop, struct db **ret,
 	struct err *err) MUST_CHECK;
 /*
- * Runs what is queued, closes. Completions still to come are posted: run the loop after this when
- * jobs were in flight. NULL is fine.
+ * Runs what is queued, closes. Completions still to come are lost: the loop must not run after this
+ * when jobs were in flight (db_idle waits for them). NULL is fine.
  */
 void db_close(struct db *db);
 OWN_FN(struct db, db_close)
