@@ -63,17 +63,6 @@ static int found_row(void *ctx, size_t key, struct rows *r, struct err *err)
 	return take_row(s, s->index[key], r, err);
 }
 
-/* The ids not found yet, by index. */
-static size_t search_left(struct search *s, size_t count)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (!s->found[i])
-			s->index[n++] = i;
-	return n;
-}
-
 /* Those of the n at the front of s->index that are not found yet, moved to the front. */
 static size_t left_of(struct search *s, size_t n)
 {
@@ -83,6 +72,14 @@ static size_t left_of(struct search *s, size_t n)
 		if (!s->found[s->index[i]])
 			s->index[left++] = s->index[i];
 	return left;
+}
+
+/* Of all ids. */
+static size_t search_left(struct search *s, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		s->index[i] = i;
+	return left_of(s, count);
 }
 
 /* In record_ids, those at the front of s->index. */
@@ -130,21 +127,6 @@ static int near_row(struct dbc *c, struct near *n, struct rows *r, struct err *e
 	return 0;
 }
 
-static int read_between(struct dbc *c, const struct dataset *d, struct search *s, size_t count,
-	int64_t low, int64_t high, struct err *err)
-{
-	own_in(rows_done) struct rows rows = { 0 };
-	struct near near = { .s = s, .count = count };
-	int rc;
-
-	TRY(db_query(c, Q_RECORD_KEY_RANGE,
-		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(low), arg_i64(high - low + 1)),
-		&rows, err));
-	while ((rc = rows_next(&rows, err)) > 0)
-		TRY(near_row(c, &near, &rows, err));
-	return rc;
-}
-
 /* The rows of ids, by number, as far as they are known. */
 struct span {
 	int64_t low, high;
@@ -160,6 +142,22 @@ static bool span_is_near(struct span s, size_t count)
 	return s.low < s.high && s.high - s.low < 2 * (int64_t)count;
 }
 
+static int read_span(struct dbc *c, const struct dataset *d, struct search *s, size_t count,
+	struct span span, struct err *err)
+{
+	own_in(rows_done) struct rows rows = { 0 };
+	struct near near = { .s = s, .count = count };
+	int rc;
+
+	TRY(db_query(c, Q_RECORD_KEY_RANGE,
+		ARGS(arg_i64(d->connection), arg_i64(d->id), arg_i64(span.low),
+			arg_i64(span.high - span.low + 1)),
+		&rows, err));
+	while ((rc = rows_next(&rows, err)) > 0)
+		TRY(near_row(c, &near, &rows, err));
+	return rc;
+}
+
 static int search_near(
 	struct dbc *c, const struct dataset *d, struct search *s, size_t count, struct err *err)
 {
@@ -173,8 +171,7 @@ static int search_near(
 	for (size_t i = 0; i < PROBES; i++)
 		if (s->found[probes[i]])
 			span = span_with(span, s->rows[probes[i]].row_no);
-	return span_is_near(span, count) ? read_between(c, d, s, count, span.low, span.high, err)
-					 : 0;
+	return span_is_near(span, count) ? read_span(c, d, s, count, span, err) : 0;
 }
 
 static int read_recent(struct dbc *c, const struct dataset *d, struct search *s,
@@ -204,7 +201,7 @@ static int search_recent(struct dbc *c, const struct dataset *d, struct search *
 	for (size_t i = 0; i < hits.count; i++)
 		span = span_with(span, hits.list[i].row_no);
 	return hits.count >= MANY && span_is_near(span, hits.count)
-		       ? read_between(c, d, s, count, span.low, span.high, err)
+		       ? read_span(c, d, s, count, span, err)
 		       : read_recent(c, d, s, &hits, err);
 }
 

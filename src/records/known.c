@@ -100,8 +100,7 @@ static struct known_set *set_idle(struct known *k, const struct known_set *keep)
 	return idle;
 }
 
-static struct known_set *set_begin(
-	struct known *k, struct known_set *s, const struct dataset *d, int64_t batch)
+static struct known_set *set_begin(struct known *k, struct known_set *s, const struct dataset *d)
 {
 	set_clear(k, s);
 	*s = (struct known_set){
@@ -109,7 +108,7 @@ static struct known_set *set_begin(
 		.dataset = d->id,
 		.numbering = d->numbering,
 		.era = d->era,
-		.used = batch,
+		.used = k->batches,
 	};
 	return s;
 }
@@ -138,7 +137,7 @@ static struct known_set *set_of(struct known *k, const struct dataset *d)
 	if (s && s->era == d->era && s->numbering > d->numbering)
 		return NULL; /* somebody who began before the rows were numbered again */
 	if (s && !set_is_of(s, d))
-		return set_begin(k, s, d, k->batches);
+		return set_begin(k, s, d);
 	if (s) {
 		s->used = k->batches;
 		return s;
@@ -146,7 +145,7 @@ static struct known_set *set_of(struct known *k, const struct dataset *d)
 	s = set_free(k);
 	if (!s)
 		s = set_idle(k, NULL);
-	return s ? set_begin(k, s, d, k->batches) : NULL;
+	return s ? set_begin(k, s, d) : NULL;
 }
 
 /* Sees to it that the part is there, or that there is room for it; false: others need it. */

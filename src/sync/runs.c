@@ -31,10 +31,16 @@ static void drained(struct runs *r)
 	op_complete(take(r->drained), NULL);
 }
 
-/* Not within the callback of a flight that has just ended. */
 static void drained_later(struct timer *t)
 {
 	drained(container_of(t, struct runs, grace));
+}
+
+/* After the last flight or claim; not within its callback. */
+static void drain_on(struct runs *r)
+{
+	if (r->count == 0 && r->drained)
+		timer_start(r->eng->loop, &r->grace, 0, drained_later);
 }
 
 /* Claiming. */
@@ -69,8 +75,7 @@ static void claimed(void *ctx, const struct err *err)
 		if (r->draining)
 			release(fl);
 	}
-	if (r->drained && r->count == 0)
-		timer_start(r->eng->loop, &r->grace, 0, drained_later);
+	drain_on(r);
 	if (err->code != ERR_OK) {
 		log_error(NULL, "cannot look for due syncs", LOG_ERR(err));
 		sched_looked(r->eng->sched, clock_now_ms() + BLIND_RETRY_MS);
@@ -117,8 +122,7 @@ void runs_flight_over(struct flight *fl)
 		sched_at(r->eng->sched, fl->end.next_ms);
 	if (r->starved || !fl->begun)
 		sched_wake(r->eng->sched);
-	if (r->count == 0 && r->drained)
-		timer_start(r->eng->loop, &r->grace, 0, drained_later);
+	drain_on(r);
 }
 
 /* Learning what was cancelled. */
